@@ -1,0 +1,116 @@
+package generation
+
+// Verb is something to do.
+type Verb uint8
+
+const (
+	// OpenGates lets the listeners accept.
+	OpenGates Verb = iota
+	// CloseGates stops them, and returns once none accepts any more. They stay open.
+	CloseGates
+	// SayReady sends READY=1.
+	SayReady
+	// SayReloading sends RELOADING=1.
+	SayReloading
+	// SayStopping sends STOPPING=1.
+	SayStopping
+
+	// Spawn starts a successor, greets it and allows it ReadyTimeout.
+	// Comes back as SpawnFailed or, one day, as one of the Successor kinds.
+	Spawn
+	// Kill ends the successor by SIGKILL. Comes back as SuccessorDied.
+	Kill
+	// Blame remembers Err as the reason this attempt failed, unless it has one.
+	Blame
+	// Store gives systemd what must outlive this process. Comes back as Stored or StoreFailed.
+	Store
+	// AnnounceTakeover tells the successor that its takeover begins, and the
+	// predecessor, if one drains, that this process is superseded.
+	AnnounceTakeover
+	// NameSuccessor sends MAINPID= and, without probation, READY=1, then waits
+	// for systemd to have read it. Comes back as Named or NamingFailed.
+	NameSuccessor
+	// ConfirmTakeover tells the successor that it is main.
+	ConfirmTakeover
+	// Release tells the successor that its probation is over.
+	Release
+	// NameSelf sends MAINPID= of this process, which takes back, and tells the
+	// predecessor, if one drains, that this process has resumed.
+	NameSelf
+	// Succeed gives the attempt's verdict: it succeeded.
+	Succeed
+	// Fail gives the attempt's verdict: it failed for the reason Blame
+	// remembered; READY=1 with that reason.
+	Fail
+
+	// TellReady tells the predecessor that this process is ready.
+	TellReady
+	// TellRefused tells it that this process will not take over, because of Err.
+	TellRefused
+	// TellProven tells it that this process has passed its probation.
+	TellProven
+	// TellUnhealthy tells it that it has not, because of Err.
+	TellUnhealthy
+	// TellStopping tells it that this process was told to stop.
+	TellStopping
+
+	// BeginProbation starts the clock and the health checks of the probation.
+	BeginProbation
+	// Drain finishes what is in flight, for DrainTimeout at most. Comes back as
+	// DrainedOut or DrainTimedOut.
+	Drain
+	// Resume ends a drain: the servers serve as before.
+	Resume
+	// Settle tidies up once no predecessor is left: NOTIFYACCESS=main, and what
+	// only the predecessor needed leaves the store.
+	Settle
+	// Cut closes what is still in flight.
+	Cut
+	// End lets the process exit; Err is nil when all went well.
+	End
+)
+
+// Action is something to do, with the reason where it has one.
+type Action struct {
+	Verb Verb
+	// Probation, in NameSuccessor: READY=1 is left for the successor to send.
+	Probation bool
+	Err       error
+}
+
+var verbNames = [...]string{
+	OpenGates:        "open gates",
+	CloseGates:       "close gates",
+	SayReady:         "say ready",
+	SayReloading:     "say reloading",
+	SayStopping:      "say stopping",
+	Spawn:            "spawn",
+	Kill:             "kill",
+	Blame:            "blame",
+	Store:            "store",
+	AnnounceTakeover: "announce takeover",
+	NameSuccessor:    "name successor",
+	ConfirmTakeover:  "confirm takeover",
+	Release:          "release",
+	NameSelf:         "name self",
+	Succeed:          "succeed",
+	Fail:             "fail",
+	TellReady:        "tell ready",
+	TellRefused:      "tell refused",
+	TellProven:       "tell proven",
+	TellUnhealthy:    "tell unhealthy",
+	TellStopping:     "tell stopping",
+	BeginProbation:   "begin probation",
+	Drain:            "drain",
+	Resume:           "resume",
+	Settle:           "settle",
+	Cut:              "cut",
+	End:              "end",
+}
+
+func (v Verb) String() string {
+	if int(v) < len(verbNames) {
+		return verbNames[v]
+	}
+	return "unknown"
+}

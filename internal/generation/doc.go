@@ -1,0 +1,26 @@
+// Package generation is the life of one generation of a service as a pure
+// state machine: events go in, actions come out, nothing is done here.
+//
+// Every process of the service runs one. It begins as the first of its unit or
+// as somebody's successor, serves, one day starts a successor of its own, and
+// drains. The same machine holds all of it, since a process that drains may
+// have to serve again:
+//
+//	Initialising ─► Ready ─► Entering ─► Probation ─┐          a successor
+//	     └──────────────────────────────────────────┴► Serving  the main process
+//	Serving ─► Preparing ─► Storing ─► TakingOver ─► Proving ─► Draining ─► Ended
+//	   ▲           └───────┬───┘         └────┬───┘                │
+//	   │               Reverting         TakingBack                │
+//	   └───────────────────┴──────────────────┴──── take back ─────┘
+//
+// Package reload is the shell that turns signals, messages, deaths and timers
+// into events and carries the actions out. The tests here explore every order
+// of events and deaths among several generations and a model of systemd, and
+// hold these invariants:
+//
+//   - at most one generation accepts;
+//   - READY=1 follows every RELOADING=1;
+//   - there are never two successors of one process;
+//   - as long as a process of the service lives that was ready, and nobody
+//     asked to stop, either one accepts or one is about to.
+package generation

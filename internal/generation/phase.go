@@ -1,0 +1,100 @@
+package generation
+
+// Phase is where a generation stands.
+type Phase uint8
+
+const (
+	// Initialising lasts from the start of the process until the application serves.
+	Initialising Phase = iota
+	// Ready is a successor that has told its predecessor so and waits to take over.
+	Ready
+	// Entering is a successor whose takeover has begun: if its predecessor dies
+	// now, it carries on.
+	Entering
+	// Probation is the main process serving, READY=1 withheld until it has proven itself.
+	Probation
+	// Serving is the main process with no upgrade under way.
+	Serving
+	// Preparing is the main process with a successor that initialises.
+	Preparing
+	// Storing is the main process giving systemd what must outlive it.
+	Storing
+	// TakingOver has stopped to accept and names the successor main.
+	TakingOver
+	// Proving watches a successor in its probation, ready to take back.
+	Proving
+	// Reverting is the main process, accepting, with a successor it has killed
+	// and that has not gone yet.
+	Reverting
+	// TakingBack has killed a successor that was, or may be, main, and accepts
+	// again once that one has gone.
+	TakingBack
+	// Draining finishes what is in flight after a handover.
+	Draining
+	// Stopping finishes what is in flight because the service was told to stop.
+	Stopping
+	// Ended is over: nothing is in flight and the process exits.
+	Ended
+)
+
+var phaseNames = [...]string{
+	Initialising: "initialising",
+	Ready:        "ready",
+	Entering:     "entering",
+	Probation:    "probation",
+	Serving:      "serving",
+	Preparing:    "preparing",
+	Storing:      "storing",
+	TakingOver:   "taking over",
+	Proving:      "proving",
+	Reverting:    "reverting",
+	TakingBack:   "taking back",
+	Draining:     "draining",
+	Stopping:     "stopping",
+	Ended:        "ended",
+}
+
+func (p Phase) String() string {
+	if int(p) < len(phaseNames) {
+		return phaseNames[p]
+	}
+	return "unknown"
+}
+
+// Phases lists every phase, so that a test matrix made from it leaves none out.
+func Phases() []Phase {
+	all := make([]Phase, len(phaseNames))
+	for i := range all {
+		all[i] = Phase(i)
+	}
+	return all
+}
+
+// Accepts reports whether a generation in this phase accepts.
+func (p Phase) Accepts() bool {
+	switch p {
+	case Probation, Serving, Preparing, Storing, Reverting:
+		return true
+	}
+	return false
+}
+
+// Main reports whether a generation in this phase holds itself for the main
+// process, and so is the one that talks to systemd. A process that drains is
+// mute.
+func (p Phase) Main() bool {
+	switch p {
+	case Probation, Serving, Preparing, Storing, TakingOver, Reverting:
+		return true
+	}
+	return false
+}
+
+// Upgrading reports whether a successor of this process is on its way.
+func (p Phase) Upgrading() bool {
+	switch p {
+	case Preparing, Storing, TakingOver, Proving, Reverting, TakingBack:
+		return true
+	}
+	return false
+}

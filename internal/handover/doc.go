@@ -1,0 +1,36 @@
+// Package handover is what two generations of a service say to each other.
+//
+// A predecessor starts its successor with one end of a Unix seqpacket socket
+// pair and keeps the other. Each datagram on it is one message: a JSON object
+// with a "type", descriptors attached by SCM_RIGHTS where the message carries
+// any. The socket stays open for as long as both processes live, so that
+// end-of-file tells each of them that the other has gone.
+//
+//	predecessor                         successor
+//	hello{protocol, generation, …} ───►
+//	descriptors{names} + SCM_RIGHTS ──►
+//	                               ◄─── ready{protocol, build, probation}
+//	                                    (or refuse{reason}: nothing has changed)
+//	takeover{} ───────────────────────►   the predecessor accepts no more and names the successor main
+//	taken-over{} ─────────────────────►   systemd has confirmed it: accept
+//	                               ◄─── proven{} or unhealthy{reason}   (with probation)
+//	released{} ───────────────────────►   the successor sends READY=1
+//	                               ◄─── superseded{}, resumed{}, stopping{}
+//
+// # Two builds meet here
+//
+// The process at the other end was built from another version of this
+// package, so the rules for change are strict. Within a major version fields
+// and message types are only added; a reader ignores the ones it doesn't know.
+// Across major versions "type", and "protocol" with its "major" and "minor" in
+// hello, ready and refuse, stay where they are, so that a successor of another
+// major version can be refused by name instead of by a parse error.
+// testdata/transcripts holds what each released version says, and the tests
+// replay it.
+//
+// # Ownership
+//
+// Send borrows the descriptors it is given. Receive hands the caller every
+// descriptor that came with a message, close-on-exec, and the caller closes
+// them.
+package handover

@@ -1,0 +1,99 @@
+package handover
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Descriptor is one descriptor with the name it goes by.
+type Descriptor struct {
+	Name string
+	FD   int
+}
+
+// VersionError says that the other end speaks a major version this build
+// doesn't.
+type VersionError struct{ Ours, Theirs Version }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("handover: the other generation speaks protocol %s, this one %s: upgrade through a release that speaks both, or restart the unit", e.Theirs, e.Ours)
+}
+
+// Greet sends the hello and, in as many messages as it takes, the descriptors,
+// which stay the caller's.
+func (c *Conn) Greet(h Hello, descriptors []Descriptor) error {
+	h.Descriptors = len(descriptors)
+	if err := c.Send(h); err != nil {
+		return err
+	}
+	for len(descriptors) > 0 {
+		n := min(len(descriptors), maxRights)
+		var m Descriptors
+		fds := make([]int, 0, n)
+		for _, d := range descriptors[:n] {
+			m.Names = append(m.Names, d.Name)
+			fds = append(fds, d.FD)
+		}
+		if err := c.Send(m, fds...); err != nil {
+			return err
+		}
+		descriptors = descriptors[n:]
+	}
+	return nil
+}
+
+// Greeted receives what Greet sent. The descriptors are the caller's; on error
+// none is left open. A *VersionError says that the two cannot talk; the
+// predecessor is told so.
+func (c *Conn) Greeted() (Hello, []Descriptor, error) {
+	m, fds, err := c.next()
+	if err != nil {
+		return Hello{}, nil, fmt.Errorf("waiting for hello: %w", err)
+	}
+	closeAll(fds) // hello carries none
+	h, ok := m.(Hello)
+	if !ok {
+		return Hello{}, nil, fmt.Errorf("handover: %s came before hello", m.kind())
+	}
+	if !Current.Speaks(h.Protocol) {
+		err := &VersionError{Ours: Current, Theirs: h.Protocol}
+		return Hello{}, nil, errors.Join(err, c.Send(Refuse{Protocol: Current, Reason: err.Error()}))
+	}
+	var got []Descriptor
+	fail := func(err error) (Hello, []Descriptor, error) {
+		for _, d := range got {
+			closeAll([]int{d.FD})
+		}
+		return Hello{}, nil, err
+	}
+	for len(got) < h.Descriptors {
+		m, fds, err := c.next()
+		if err != nil {
+			return fail(fmt.Errorf("waiting for descriptors: %w", err))
+		}
+		d, ok := m.(Descriptors)
+		if !ok {
+			closeAll(fds)
+			return fail(fmt.Errorf("handover: %s came with %d of %d descriptors received", m.kind(), len(got), h.Descriptors))
+		}
+		if len(d.Names) != len(fds) || len(fds) == 0 {
+			closeAll(fds)
+			return fail(fmt.Errorf("handover: %d names came with %d descriptors", len(d.Names), len(fds)))
+		}
+		for i, name := range d.Names {
+			got = append(got, Descriptor{name, fds[i]})
+		}
+	}
+	return h, got, nil
+}
+
+// next is Receive without the messages a later minor version may have added.
+func (c *Conn) next() (Message, []int, error) {
+	for {
+		m, fds, err := c.Receive()
+		if errors.Is(err, ErrUnknownType) {
+			continue
+		}
+		return m, fds, err
+	}
+}

@@ -1,0 +1,199 @@
+package handover
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Version is the version of the protocol, not of the library.
+type Version struct {
+	Major int `json:"major"`
+	Minor int `json:"minor"`
+}
+
+// Current is what this build speaks.
+var Current = Version{Major: 1, Minor: 0}
+
+func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
+
+// Speaks reports whether a build that speaks v can talk to one that speaks w:
+// the major versions are the same.
+func (v Version) Speaks(w Version) bool { return v.Major == w.Major }
+
+// Message is one of the types below.
+type Message interface{ kind() string }
+
+// Messages of the predecessor.
+type (
+	// Hello opens the conversation.
+	Hello struct {
+		Protocol Version `json:"protocol"`
+		// Generation is the receiver's, counted from 1 since the unit was started.
+		Generation int `json:"generation"`
+		// Attempt numbers the upgrades the sender's line of main processes has tried.
+		Attempt int `json:"attempt"`
+		// PID and Build are the sender's.
+		PID   int    `json:"pid"`
+		Build string `json:"build"`
+		// Descriptors is how many descriptors the Descriptors messages that follow carry in all.
+		Descriptors int `json:"descriptors"`
+	}
+
+	// Descriptors carries one descriptor for each name, in the order of the names.
+	Descriptors struct {
+		Names []string `json:"names"`
+	}
+
+	// Takeover says that the sender accepts no more and is about to name the
+	// receiver main: from here on the receiver carries on if the sender dies.
+	Takeover struct{}
+
+	// TakenOver says that systemd has confirmed the receiver as main process.
+	TakenOver struct{}
+
+	// Released says that the receiver's probation is over: it may send READY=1,
+	// and the sender drains.
+	Released struct{}
+)
+
+// Messages of the successor.
+type (
+	// Ready says that the sender could serve at once.
+	Ready struct {
+		Protocol Version `json:"protocol"`
+		Build    string  `json:"build"`
+		// ProbationUSec is how long the sender wants to serve before it calls
+		// itself proven, in microseconds. Zero: it is proven by being ready.
+		ProbationUSec int64 `json:"probation_usec,omitempty"`
+	}
+
+	// Refuse says that the sender will not take over, and why.
+	Refuse struct {
+		Protocol Version `json:"protocol"`
+		Reason   string  `json:"reason"`
+	}
+
+	// Proven says that the sender has passed its probation.
+	Proven struct{}
+
+	// Unhealthy says that the sender has failed its probation and serves no more.
+	Unhealthy struct {
+		Reason string `json:"reason"`
+	}
+
+	// Superseded says that the sender is handing over to a successor of its
+	// own, so the receiver must not take back when the sender goes.
+	Superseded struct{}
+
+	// Resumed takes Superseded back: the sender is main again.
+	Resumed struct{}
+
+	// Stopping says that the sender was told to stop, so its end is no reason
+	// to take back.
+	Stopping struct{}
+)
+
+func (Hello) kind() string       { return "hello" }
+func (Descriptors) kind() string { return "descriptors" }
+func (Takeover) kind() string    { return "takeover" }
+func (TakenOver) kind() string   { return "taken-over" }
+func (Released) kind() string    { return "released" }
+func (Ready) kind() string       { return "ready" }
+func (Refuse) kind() string      { return "refuse" }
+func (Proven) kind() string      { return "proven" }
+func (Unhealthy) kind() string   { return "unhealthy" }
+func (Superseded) kind() string  { return "superseded" }
+func (Resumed) kind() string     { return "resumed" }
+func (Stopping) kind() string    { return "stopping" }
+
+// ErrUnknownType marks a message of a type this build doesn't know: to be
+// ignored, since a later minor version may say more.
+var ErrUnknownType = errors.New("unknown message type")
+
+// Encode gives the bytes of one datagram.
+func Encode(m Message) ([]byte, error) {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("handover: encode %s: %w", m.kind(), err)
+	}
+	head := fmt.Sprintf(`{"type":%q`, m.kind())
+	if len(body) > len("{}") {
+		head += ","
+	}
+	return append([]byte(head), body[1:]...), nil
+}
+
+// Decode reads one datagram. A type it doesn't know gives an error that wraps
+// ErrUnknownType; anything that is no message at all gives another one.
+func Decode(datagram []byte) (Message, error) {
+	var head struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(datagram, &head); err != nil {
+		return nil, fmt.Errorf("handover: %q is no message: %w", clip(datagram), err)
+	}
+	switch head.Type {
+	case "hello":
+		return decode[Hello](datagram)
+	case "descriptors":
+		return decode[Descriptors](datagram)
+	case "takeover":
+		return decode[Takeover](datagram)
+	case "taken-over":
+		return decode[TakenOver](datagram)
+	case "released":
+		return decode[Released](datagram)
+	case "ready":
+		return decode[Ready](datagram)
+	case "refuse":
+		return decode[Refuse](datagram)
+	case "proven":
+		return decode[Proven](datagram)
+	case "unhealthy":
+		return decode[Unhealthy](datagram)
+	case "superseded":
+		return decode[Superseded](datagram)
+	case "resumed":
+		return decode[Resumed](datagram)
+	case "stopping":
+		return decode[Stopping](datagram)
+	case "":
+		return nil, fmt.Errorf("handover: %q is no message: it has no type", clip(datagram))
+	}
+	return nil, fmt.Errorf("handover: %w %q", ErrUnknownType, head.Type)
+}
+
+// decode reads a message whose type is settled. Fields of another major
+// version may have other shapes, so a message that names one is kept as far as
+// its version reaches.
+func decode[M Message](datagram []byte) (Message, error) {
+	var m M
+	err := json.Unmarshal(datagram, &m)
+	if err == nil {
+		return m, nil
+	}
+	var head struct {
+		Protocol Version `json:"protocol"`
+	}
+	if json.Unmarshal(datagram, &head) == nil && head.Protocol != (Version{}) && !Current.Speaks(head.Protocol) {
+		switch any(m).(type) {
+		case Hello:
+			return Hello{Protocol: head.Protocol}, nil
+		case Ready:
+			return Ready{Protocol: head.Protocol}, nil
+		case Refuse:
+			return Refuse{Protocol: head.Protocol}, nil
+		}
+	}
+	return nil, fmt.Errorf("handover: malformed %s: %w", m.kind(), err)
+}
+
+// clip keeps an error readable when the other end speaks something else.
+func clip(b []byte) []byte {
+	const most = 64
+	if len(b) > most {
+		return b[:most]
+	}
+	return b
+}
