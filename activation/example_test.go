@@ -1,0 +1,85 @@
+package activation_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/instar-project/instar/activation"
+)
+
+// A service whose .socket unit has two lines, or two .socket units, one with
+// FileDescriptorName=http and one with FileDescriptorName=dns.
+func Example() {
+	set, err := activation.Take()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer set.Close()
+
+	ln, err := set.Listener("http")
+	if err != nil {
+		log.Fatal(err)
+	}
+	dns, err := set.PacketConn("dns")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer dns.Close()
+	if err := set.CheckUnclaimed(); err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.Serve(ln, nil))
+}
+
+// What a program says that was started by hand.
+func ExampleSet_Listener() {
+	set, err := activation.Take()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer set.Close()
+
+	if _, err := set.Listener("http"); errors.Is(err, activation.ErrNotActivated) {
+		fmt.Println("not started by systemd")
+	} else if err != nil {
+		log.Fatal(err)
+	}
+	// Output: not started by systemd
+}
+
+func ExampleParse() {
+	variables := map[string]string{
+		"LISTEN_PID":     "4711",
+		"LISTEN_FDS":     "2",
+		"LISTEN_FDNAMES": "http:dns",
+	}
+	lookup := func(key string) (string, bool) {
+		value, set := variables[key]
+		return value, set
+	}
+	env, err := activation.Parse(lookup, 4711, 0)
+	fmt.Println(env.FDs, env.Names, err)
+
+	variables["LISTEN_FDS"] = "two"
+	_, err = activation.Parse(lookup, 4711, 0)
+	fmt.Println(err)
+	// Output:
+	// 2 [http dns] <nil>
+	// activation: malformed environment: LISTEN_FDS="two": not a decimal number from 1 to 1048576; what started this process must set it as sd_listen_fds(3) says
+}
+
+// An admin interface that must never listen anywhere but on this machine.
+func ExampleBoundTo() {
+	set, err := activation.Take()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer set.Close()
+	admin, err := set.Listener("admin", activation.BoundTo("127.0.0.1:0"), activation.Only(activation.TCP))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer admin.Close()
+}
