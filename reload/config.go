@@ -1,0 +1,97 @@
+package reload
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+)
+
+// The limits that hold where a Config says nothing. Both leave room within the
+// 90 s that systemd allows by default for a start, a reload and a stop.
+const (
+	DefaultReadyTimeout = 30 * time.Second
+	DefaultDrainTimeout = 30 * time.Second
+)
+
+// Config says how generations follow each other. The zero value works.
+type Config struct {
+	// ReadyTimeout is how long a successor may take from its start until its
+	// application calls Serve. Zero: DefaultReadyTimeout. It must be shorter
+	// than TimeoutStartSec= of the unit, which bounds a reload as a whole.
+	ReadyTimeout time.Duration
+
+	// DrainTimeout is how long connections may take to end after a handover or
+	// SIGTERM; then they are closed. Zero: DefaultDrainTimeout. It must be
+	// shorter than TimeoutStopSec= of the unit.
+	DrainTimeout time.Duration
+
+	// Executable is what a reload starts. Empty: the path that systemd has
+	// started, argv[0], resolved anew at each reload, so that a replaced file
+	// or a moved symlink is what runs. To be set when ExecStart= begins with
+	// '@' and so hides that path.
+	Executable string
+
+	// Build is what this build calls itself in logs and STATUS=, in one line.
+	// Empty: the module's version or VCS revision from the build information.
+	Build string
+
+	// Health, if set, is asked before every watchdog ping (WatchdogSec= of the
+	// unit): an error withholds it. See [notify.Notifier.KeepAlive].
+	Health func(context.Context) error
+
+	// Logger gets what happens, a line each. Nil: slog.Default().
+	Logger *slog.Logger
+
+	watchdog time.Duration // of the unit; 0: none
+}
+
+func (c Config) withDefaults() (Config, error) {
+	for _, t := range []struct {
+		name  string
+		value *time.Duration
+		deflt time.Duration
+	}{
+		{"ReadyTimeout", &c.ReadyTimeout, DefaultReadyTimeout},
+		{"DrainTimeout", &c.DrainTimeout, DefaultDrainTimeout},
+	} {
+		if *t.value < 0 {
+			return c, fmt.Errorf("reload: Config.%s is %v: give a positive duration, or 0 for %v", t.name, *t.value, t.deflt)
+		}
+		if *t.value == 0 {
+			*t.value = t.deflt
+		}
+	}
+	if c.Build == "" {
+		c.Build = buildName()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, nil
+}
+
+// buildName is the module's version, or the VCS revision it was built from.
+func buildName() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	switch v := info.Main.Version; {
+	case v != "" && v != "(devel)":
+		return v
+	case revision != "":
+		return revision + dirty
+	}
+	return "unknown"
+}

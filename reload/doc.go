@@ -1,0 +1,47 @@
+// Package reload lets one generation of a service follow another: on
+// `systemctl reload` the new version takes over from the old one without one
+// refused connection or dropped request.
+//
+// # What a service does
+//
+//	svc, err := reload.Open(reload.Config{})  // first start, or successor?
+//	if err != nil {
+//		return err
+//	}
+//	defer svc.Close()
+//	ln, err := svc.Listener("http")           // FileDescriptorName=http in the .socket unit
+//	if err != nil {
+//		return err
+//	}
+//	return svc.Serve(ctx, httpdrain.New(server, ln))
+//
+// Open handles the reload signal and SIGTERM from then on. Serve says READY=1,
+// serves, hands over, drains, and returns nil when there is nothing left to
+// do; the program then ends. Nothing in here exits the process.
+//
+// # What happens at a reload
+//
+// systemd sends SIGHUP to the main process ([Type=notify-reload], systemd ≥
+// 254). The main process, now a predecessor, resolves its own path anew,
+// starts what it finds there, and hands the sockets over. The successor
+// initialises for as long as [Config.ReadyTimeout] allows. When its
+// application calls Serve, the predecessor stops to accept, names the
+// successor main process and drains: connections it has accepted are finished
+// within [Config.DrainTimeout], then it exits. A successor that crashes, hangs
+// or refuses before that changes nothing: the predecessor keeps serving, and
+// STATUS= says what went wrong. If the successor dies while its predecessor
+// drains, the predecessor takes back.
+//
+// # Descriptors
+//
+// The Service owns the sockets. What the getters return works on duplicates
+// that the caller may close, although Close and the end of Serve do it as well.
+// A successor is started with stdio and the handover socket and nothing else;
+// the sockets follow on that one.
+//
+// The steps are those of the state machine in internal/generation, which does
+// no I/O; this package is the shell around it. ARCHITECTURE.md follows an
+// upgrade through both.
+//
+// [Type=notify-reload]: https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html#Type=
+package reload

@@ -1,0 +1,63 @@
+package reload
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// What can go wrong with a successor. The reason of a failed upgrade wraps one
+// of these.
+var (
+	// ErrSpawn: no successor could be started.
+	ErrSpawn = errors.New("no successor could be started")
+	// ErrCrashed: the successor's process ended before it took over.
+	ErrCrashed = errors.New("the successor ended")
+	// ErrTimedOut: the successor was not ready within ReadyTimeout.
+	ErrTimedOut = errors.New("the successor was not ready in time")
+	// ErrRefused: the successor said that it will not take over.
+	ErrRefused = errors.New("the successor refused")
+	// ErrProtocol: what the successor said is not the protocol of the handover,
+	// or a version of it that this build doesn't speak.
+	ErrProtocol = errors.New("the successor does not speak the handover protocol")
+	// ErrNaming: systemd has not confirmed the successor as main process.
+	ErrNaming = errors.New("systemd has not confirmed the successor as main process")
+)
+
+// ErrServed is what a second call of Serve, or one after Close, returns.
+var ErrServed = errors.New("reload: Serve was called before")
+
+func ended(state *os.ProcessState) error {
+	ws, ok := state.Sys().(syscall.WaitStatus)
+	switch {
+	case ok && ws.Signaled():
+		return fmt.Errorf("%w: PID %d was killed by %v", ErrCrashed, state.Pid(), ws.Signal())
+	default:
+		return fmt.Errorf("%w: PID %d exited with status %d before it was ready", ErrCrashed, state.Pid(), state.ExitCode())
+	}
+}
+
+func timedOut(pid int, limit time.Duration) error {
+	return fmt.Errorf("%w: PID %d has not called Serve within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit)
+}
+
+// errno is what ERRNO= says of a failed upgrade, so that `systemctl show -P
+// StatusErrno` tells the kinds apart.
+func errno(reason error) syscall.Errno {
+	var e syscall.Errno
+	switch {
+	case errors.As(reason, &e):
+		return e
+	case errors.Is(reason, ErrTimedOut), errors.Is(reason, ErrNaming):
+		return syscall.ETIMEDOUT
+	case errors.Is(reason, ErrRefused):
+		return syscall.ECANCELED
+	case errors.Is(reason, ErrProtocol):
+		return syscall.EPROTO
+	case errors.Is(reason, ErrCrashed):
+		return syscall.ECHILD
+	}
+	return syscall.EIO
+}

@@ -1,0 +1,112 @@
+package reload
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+// flight is what this generation has in flight: its connections, and work that
+// is no connection. A generation that drains ends when nothing is left.
+type flight struct {
+	mu    sync.Mutex
+	conns flown // ring of the open connections; this one is only its anchor
+	count int   // connections
+	work  int   // pieces of other work
+	empty chan struct{}
+}
+
+// flown is a connection's place in the ring: made with it, so that tracking
+// costs no allocation of its own.
+type flown struct {
+	prev, next *flown
+	conn       io.Closer
+}
+
+func newFlight() *flight {
+	f := &flight{}
+	f.conns.prev, f.conns.next = &f.conns, &f.conns
+	return f
+}
+
+func (f *flight) add(c *flown) {
+	f.mu.Lock()
+	c.prev, c.next = f.conns.prev, &f.conns
+	c.prev.next, c.next.prev = c, c
+	f.count++
+	f.mu.Unlock()
+}
+
+// remove takes c out. Only the first call for a connection counts.
+func (f *flight) remove(c *flown) {
+	f.mu.Lock()
+	if c.next != nil {
+		c.prev.next, c.next.prev = c.next, c.prev
+		c.prev, c.next = nil, nil
+		f.count--
+		f.landed()
+	}
+	f.mu.Unlock()
+}
+
+func (f *flight) begin() {
+	f.mu.Lock()
+	f.work++
+	f.mu.Unlock()
+}
+
+func (f *flight) done() {
+	f.mu.Lock()
+	f.work--
+	f.landed()
+	f.mu.Unlock()
+}
+
+// landed wakes who waits for the end; f.mu is held.
+func (f *flight) landed() {
+	if f.empty != nil && f.count == 0 && f.work == 0 {
+		close(f.empty)
+		f.empty = nil
+	}
+}
+
+// connections is how many are open.
+func (f *flight) connections() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count
+}
+
+// wait returns nil once nothing is in flight, or ctx's error.
+func (f *flight) wait(ctx context.Context) error {
+	f.mu.Lock()
+	if f.count == 0 && f.work == 0 {
+		f.mu.Unlock()
+		return nil
+	}
+	if f.empty == nil {
+		f.empty = make(chan struct{})
+	}
+	empty := f.empty
+	f.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// cut closes every connection and reports how many there were.
+func (f *flight) cut() int {
+	f.mu.Lock()
+	open := make([]io.Closer, 0, f.count)
+	for c := f.conns.next; c != &f.conns; c = c.next {
+		open = append(open, c.conn)
+	}
+	f.mu.Unlock()
+	for _, c := range open {
+		c.Close()
+	}
+	return len(open)
+}

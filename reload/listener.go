@@ -1,0 +1,107 @@
+package reload
+
+import (
+	"io"
+	"net"
+	"time"
+)
+
+// deadlineListener is what every listener of package activation is.
+type deadlineListener interface {
+	net.Listener
+	SetDeadline(time.Time) error
+}
+
+// listener accepts while its generation does, and tracks what it accepts.
+type listener struct {
+	deadlineListener
+	door   *door
+	flight *flight
+}
+
+func (s *Service) track(ln net.Listener) net.Listener {
+	inner := ln.(deadlineListener)
+	return &listener{inner, s.gate.newDoor(inner.SetDeadline), s.flight}
+}
+
+// Accept waits for a connection, and for this generation to be the one that
+// accepts.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		if err := l.door.enter(); err != nil {
+			return nil, &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
+		}
+		c, err := l.deadlineListener.Accept()
+		if err == nil {
+			// Before leave: a gate that closes finds the connection in flight.
+			c = l.flight.track(c)
+		}
+		if again := l.door.leave(err); again {
+			continue
+		}
+		return c, err
+	}
+}
+
+// SetDeadline holds for the time in which this generation accepts.
+func (l *listener) SetDeadline(t time.Time) error { return l.door.SetDeadline(t) }
+
+// Close closes this listener; the socket stays open, in systemd, and in this
+// process for the successor.
+func (l *listener) Close() error {
+	l.door.close()
+	return l.deadlineListener.Close()
+}
+
+// The connections keep every method of the type they wrap: package net and
+// net/http look for ReadFrom and WriteTo to splice(2) and sendfile(2).
+type (
+	tcpConn struct {
+		*net.TCPConn
+		tracked
+	}
+	unixConn struct {
+		*net.UnixConn
+		tracked
+	}
+	otherConn struct {
+		net.Conn
+		tracked
+	}
+)
+
+type tracked struct {
+	flown  flown
+	flight *flight
+}
+
+func (f *flight) track(c net.Conn) net.Conn {
+	var t *tracked
+	var wrapped net.Conn
+	switch c := c.(type) {
+	case *net.TCPConn:
+		w := &tcpConn{TCPConn: c}
+		t, wrapped = &w.tracked, w
+	case *net.UnixConn:
+		w := &unixConn{UnixConn: c}
+		t, wrapped = &w.tracked, w
+	default:
+		w := &otherConn{Conn: c}
+		t, wrapped = &w.tracked, w
+	}
+	t.flight, t.flown.conn = f, wrapped
+	f.add(&t.flown)
+	return wrapped
+}
+
+// close takes the connection out of flight after it is closed: a generation
+// that ends because of it leaves nothing unsent.
+func (t *tracked) close(c io.Closer) error {
+	err := c.Close()
+	t.flight.remove(&t.flown)
+	return err
+}
+
+func (c *tcpConn) Close() error   { return c.tracked.close(c.TCPConn) }
+func (c *unixConn) Close() error  { return c.tracked.close(c.UnixConn) }
+func (c *otherConn) Close() error { return c.tracked.close(c.Conn) }

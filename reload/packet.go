@@ -1,0 +1,157 @@
+package reload
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// receiver lets datagrams in while its generation accepts. A datagram is in
+// flight from the moment it is received until its reader comes back for the
+// next one: by then it has been answered.
+type receiver struct {
+	door   *door
+	flight *flight
+
+	mu   sync.Mutex
+	held int // datagrams received whose readers have not come back
+}
+
+// receive makes one receiving call.
+func (r *receiver) receive(call func() error) error {
+	r.mu.Lock()
+	if r.held > 0 {
+		r.held--
+		r.flight.done()
+	}
+	r.mu.Unlock()
+	for {
+		if err := r.door.enter(); err != nil {
+			return &net.OpError{Op: "read", Net: "datagram", Err: err}
+		}
+		err := call()
+		if err == nil {
+			r.mu.Lock()
+			r.held++
+			r.flight.begin()
+			r.mu.Unlock()
+		}
+		if again := r.door.leave(err); again {
+			continue
+		}
+		return err
+	}
+}
+
+// stop ends the receiver: what its readers hold is theirs to finish.
+func (r *receiver) stop() {
+	r.door.close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for ; r.held > 0; r.held-- {
+		r.flight.done()
+	}
+}
+
+func (s *Service) gatePackets(pc net.PacketConn) net.PacketConn {
+	// Writing never waits: the answer to the last datagram goes out with the gate closed.
+	r := &receiver{flight: s.flight}
+	switch pc := pc.(type) {
+	case *net.UDPConn:
+		r.door = s.gate.newDoor(pc.SetReadDeadline)
+		return &udpConn{pc, r}
+	case *net.UnixConn:
+		r.door = s.gate.newDoor(pc.SetReadDeadline)
+		return &unixgramConn{pc, r}
+	default:
+		r.door = s.gate.newDoor(pc.SetReadDeadline)
+		return &otherPacketConn{pc, r}
+	}
+}
+
+type otherPacketConn struct {
+	net.PacketConn
+	*receiver
+}
+
+func (c *otherPacketConn) ReadFrom(p []byte) (n int, addr net.Addr, err error) {
+	err = c.receive(func() (err error) { n, addr, err = c.PacketConn.ReadFrom(p); return })
+	return
+}
+
+func (c *otherPacketConn) Close() error {
+	c.stop()
+	return c.PacketConn.Close()
+}
+
+// udpConn is a *net.UDPConn whose reading methods go through the gate.
+type udpConn struct {
+	*net.UDPConn
+	*receiver
+}
+
+func (c *udpConn) Read(p []byte) (n int, err error) {
+	err = c.receive(func() (err error) { n, err = c.UDPConn.Read(p); return })
+	return
+}
+
+func (c *udpConn) ReadFrom(p []byte) (n int, addr net.Addr, err error) {
+	err = c.receive(func() (err error) { n, addr, err = c.UDPConn.ReadFrom(p); return })
+	return
+}
+
+func (c *udpConn) ReadFromUDP(p []byte) (n int, addr *net.UDPAddr, err error) {
+	err = c.receive(func() (err error) { n, addr, err = c.UDPConn.ReadFromUDP(p); return })
+	return
+}
+
+func (c *udpConn) ReadFromUDPAddrPort(p []byte) (n int, addr netip.AddrPort, err error) {
+	err = c.receive(func() (err error) { n, addr, err = c.UDPConn.ReadFromUDPAddrPort(p); return })
+	return
+}
+
+func (c *udpConn) ReadMsgUDP(p, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
+	err = c.receive(func() (err error) { n, oobn, flags, addr, err = c.UDPConn.ReadMsgUDP(p, oob); return })
+	return
+}
+
+func (c *udpConn) ReadMsgUDPAddrPort(p, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
+	err = c.receive(func() (err error) { n, oobn, flags, addr, err = c.UDPConn.ReadMsgUDPAddrPort(p, oob); return })
+	return
+}
+
+func (c *udpConn) Close() error {
+	c.stop()
+	return c.UDPConn.Close()
+}
+
+// unixgramConn is a *net.UnixConn whose reading methods go through the gate.
+type unixgramConn struct {
+	*net.UnixConn
+	*receiver
+}
+
+func (c *unixgramConn) Read(p []byte) (n int, err error) {
+	err = c.receive(func() (err error) { n, err = c.UnixConn.Read(p); return })
+	return
+}
+
+func (c *unixgramConn) ReadFrom(p []byte) (n int, addr net.Addr, err error) {
+	err = c.receive(func() (err error) { n, addr, err = c.UnixConn.ReadFrom(p); return })
+	return
+}
+
+func (c *unixgramConn) ReadFromUnix(p []byte) (n int, addr *net.UnixAddr, err error) {
+	err = c.receive(func() (err error) { n, addr, err = c.UnixConn.ReadFromUnix(p); return })
+	return
+}
+
+func (c *unixgramConn) ReadMsgUnix(p, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
+	err = c.receive(func() (err error) { n, oobn, flags, addr, err = c.UnixConn.ReadMsgUnix(p, oob); return })
+	return
+}
+
+func (c *unixgramConn) Close() error {
+	c.stop()
+	return c.UnixConn.Close()
+}

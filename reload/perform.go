@@ -1,0 +1,192 @@
+package reload
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
+	"github.com/instar-project/instar/notify"
+)
+
+// barrierTimeout bounds how long systemd may take to read what it was sent.
+const barrierTimeout = 5 * time.Second
+
+// perform carries out one action of the state machine.
+func (s *Service) perform(a generation.Action) {
+	switch a.Verb {
+	case generation.OpenGates:
+		s.gate.Open()
+	case generation.CloseGates:
+		s.gate.Close()
+
+	case generation.SayReady:
+		s.sayServing(s.upgrade.remark)
+	case generation.SayReloading:
+		s.say(notify.Reloading(), notify.Status(s.title()+" serving; its successor initialises"))
+	case generation.SayStopping:
+		s.say(notify.Stopping, notify.Status(s.title()+" stopping"))
+
+	case generation.Spawn:
+		s.beginUpgrade()
+	case generation.Kill:
+		// watch sees the end of it, whatever Kill returns.
+		_ = s.successor.process.Kill()
+	case generation.Blame:
+		s.upgrade.blame(a.Err)
+	case generation.Store:
+		s.followUps = append(s.followUps, generation.Event{Kind: generation.Stored})
+	case generation.AnnounceTakeover:
+		s.tellSuccessor(handover.Takeover{})
+		s.tell(handover.Superseded{})
+	case generation.NameSuccessor:
+		s.nameSuccessor(!a.Probation)
+	case generation.ConfirmTakeover:
+		s.tellSuccessor(handover.TakenOver{})
+	case generation.Release:
+		s.tellSuccessor(handover.Released{})
+	case generation.NameSelf:
+		s.say(notify.MainPID(os.Getpid()))
+		s.tell(handover.Resumed{})
+		s.upgrade.remark = fmt.Sprintf("took back from generation %d: %v", s.generation+1, s.upgrade.reason)
+		s.log.Warn("took back", "successor", s.successor.process.Pid, "reason", s.upgrade.reason)
+	case generation.Succeed:
+		s.succeed()
+	case generation.Fail:
+		s.fail()
+
+	case generation.TellReady:
+		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build})
+	case generation.TellRefused:
+		s.tell(handover.Refuse{Protocol: handover.Current, Reason: a.Err.Error()})
+	case generation.TellProven:
+		s.tell(handover.Proven{})
+	case generation.TellUnhealthy:
+		s.tell(handover.Unhealthy{Reason: a.Err.Error()})
+	case generation.TellStopping:
+		s.tell(handover.Stopping{})
+
+	case generation.Drain:
+		s.beginDrain()
+	case generation.Resume:
+		s.endDrain()
+	case generation.Settle:
+		s.say(notify.NotifyAccess(notify.AccessMain))
+	case generation.Cut:
+		if n := s.flight.cut(); n > 0 {
+			s.log.Warn("connections closed at the end of the drain", "connections", n)
+		}
+	case generation.End:
+		s.result = a.Err
+	}
+}
+
+// say sends one datagram to systemd. There is nothing better to do with an
+// error than to report it: the service goes on.
+func (s *Service) say(fields ...notify.Field) {
+	if err := s.notifier.Send(fields...); err != nil {
+		s.log.Error("systemd was not told", "error", err)
+	}
+}
+
+// title is how STATUS= calls this generation.
+func (s *Service) title() string { return title(s.generation, s.config.Build) }
+
+func title(generation int, build string) string {
+	return notify.OneLine(fmt.Sprintf("generation %d (%s)", generation, build))
+}
+
+// sayServing sends READY=1; remark, if any, goes into STATUS=.
+func (s *Service) sayServing(remark string) {
+	status := s.title() + " serving"
+	if remark != "" {
+		status += "; " + remark
+	}
+	s.say(notify.Ready, notify.Status(notify.OneLine(status)), notify.Errno(0))
+	s.log.Info("serving", "connections", s.flight.connections())
+}
+
+func (s *Service) tellSuccessor(m handover.Message) {
+	if err := s.successor.line.Send(m); err != nil {
+		s.log.Debug("successor", "error", err)
+	}
+}
+
+// nameSuccessor makes the successor main, and keeps for this process the right
+// to take back. The datagram is sent at once, so that whatever is said later
+// comes later; only the wait for systemd goes on beside.
+func (s *Service) nameSuccessor(ready bool) {
+	next := s.successor
+	s.upgrade.named = time.Now()
+	fields := []notify.Field{
+		notify.NotifyAccess(notify.AccessAll),
+		notify.MainPID(next.process.Pid),
+		notify.Status(title(s.generation+1, next.build) + " serving"),
+		notify.Errno(0),
+	}
+	if ready {
+		fields = append(fields, notify.Ready)
+	}
+	err := s.notifier.Send(fields...)
+	go func() {
+		if err == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
+			defer cancel()
+			err = s.notifier.Barrier(ctx)
+		}
+		if err != nil {
+			s.post(next, generation.Event{Kind: generation.NamingFailed, Err: fmt.Errorf("%w: %w", ErrNaming, err)})
+			return
+		}
+		s.post(next, generation.Event{Kind: generation.Named})
+	}()
+}
+
+func (s *Service) beginDrain() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
+	d := &drain{cancel}
+	s.drain = d
+	s.log.Info("draining", "connections", s.flight.connections(), "timeout", s.config.DrainTimeout)
+	for _, server := range s.servers {
+		server.Drain()
+	}
+	go func() {
+		defer cancel()
+		kind := generation.DrainedOut
+		if err := s.flight.wait(ctx); err != nil {
+			kind = generation.DrainTimedOut
+		}
+		s.post(d, generation.Event{Kind: kind})
+	}()
+}
+
+func (s *Service) endDrain() {
+	s.drain.cancel()
+	s.drain = nil
+	for _, server := range s.servers {
+		server.Resume()
+	}
+}
+
+// keepAlive pings the watchdog of the unit for as long as this process is main.
+func (s *Service) keepAlive(main bool) {
+	if !main {
+		if s.watchdog != nil {
+			s.watchdog()
+			s.watchdog = nil
+		}
+		return
+	}
+	if s.watchdog != nil || s.config.watchdog == 0 {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.watchdog = cancel
+	go func() {
+		if err := s.notifier.KeepAlive(ctx, s.config.watchdog, s.config.Health); err != nil && ctx.Err() == nil {
+			s.log.Error("watchdog", "error", err)
+		}
+	}()
+}

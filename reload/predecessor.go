@@ -1,0 +1,96 @@
+package reload
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
+
+	"golang.org/x/sys/unix"
+)
+
+// predecessor is the process that this one follows, from here.
+type predecessor struct {
+	line  *handover.Conn
+	pid   int
+	build string
+}
+
+// arrive takes what the predecessor hands over, if this process is a successor.
+func (s *Service) arrive() error {
+	value, ok := os.LookupEnv(handoverVariable)
+	if !ok {
+		return nil
+	}
+	if err := os.Unsetenv(handoverVariable); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	fd, err := parseHandover(value)
+	if err != nil {
+		return err
+	}
+	line, err := handover.Open(fd)
+	if err != nil {
+		return fmt.Errorf("reload: %s=%q: %w", handoverVariable, value, err)
+	}
+	hello, descriptors, err := line.Greeted()
+	if err != nil {
+		line.Close()
+		return fmt.Errorf("reload: %w", err)
+	}
+	entries := make([]activation.Entry, len(descriptors))
+	for i, d := range descriptors {
+		entries[i] = activation.Entry{Name: d.Name, FD: d.FD}
+	}
+	if s.sockets, err = activation.New(entries); err != nil {
+		line.Close()
+		return fmt.Errorf("reload: %w", err)
+	}
+	s.predecessor = &predecessor{line: line, pid: hello.PID, build: hello.Build}
+	s.generation, s.attempt = hello.Generation, hello.Attempt
+	return nil
+}
+
+// follow turns what the predecessor says, and its end, into events.
+func (s *Service) follow(p *predecessor) {
+	for {
+		m, fds, err := p.line.Receive()
+		closeAll(fds)
+		switch {
+		case errors.Is(err, handover.ErrUnknownType):
+			s.log.Debug("ignored", "error", err)
+			continue
+		case err != nil:
+			s.post(nil, generation.Event{Kind: generation.PredecessorGone})
+			return
+		}
+		switch m.(type) {
+		case handover.Takeover:
+			s.post(nil, generation.Event{Kind: generation.TakeoverBegun})
+		case handover.TakenOver:
+			s.post(nil, generation.Event{Kind: generation.TakenOver})
+		case handover.Released:
+			s.post(nil, generation.Event{Kind: generation.Released})
+		}
+	}
+}
+
+// tell says something to the predecessor. A predecessor that has gone shows as
+// the end of its line, not here.
+func (s *Service) tell(m handover.Message) {
+	if s.predecessor == nil {
+		return
+	}
+	if err := s.predecessor.line.Send(m); err != nil {
+		s.log.Debug("predecessor", "error", err)
+	}
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}

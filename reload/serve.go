@@ -1,0 +1,182 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/instar-project/instar/internal/generation"
+)
+
+// shell is what runs the state machine: where it stands, and what goes on
+// around it. Only the goroutine of Serve touches it, but for events and done.
+type shell struct {
+	state     generation.State
+	events    chan posted
+	done      chan struct{} // closed when nobody takes events any more
+	followUps []generation.Event
+
+	servers   []Server
+	successor *successor // the last one started
+	attempt   int        // how many upgrades this line of main processes has tried
+	upgrade   upgrade    // the last one
+	drain     *drain     // the drain under way
+	watchdog  context.CancelFunc
+	result    error
+}
+
+// posted is an event with the successor or drain it comes from; nil: neither.
+type posted struct {
+	generation.Event
+	from any
+}
+
+// drain is one period of draining.
+type drain struct{ cancel context.CancelFunc }
+
+func (sh *shell) init() {
+	sh.events = make(chan posted)
+	sh.done = make(chan struct{})
+}
+
+// post hands an event to the goroutine of Serve.
+func (sh *shell) post(from any, e generation.Event) {
+	select {
+	case sh.events <- posted{e, from}:
+	case <-sh.done:
+	}
+}
+
+// stale reports whether an event comes from a successor or a drain that is not
+// the present one.
+func (sh *shell) stale(p posted) bool {
+	switch from := p.from.(type) {
+	case *successor:
+		return from != sh.successor
+	case *drain:
+		return from != sh.drain
+	}
+	return false
+}
+
+// Serve tells systemd, or the predecessor, that this process is ready, and
+// serves until it has nothing left to do. Each of servers, which may be none
+// where the application accepts by itself, runs in a goroutine of its own; what
+// they accept waits until this generation is the one that serves.
+//
+// Serve returns nil when this generation has handed over and drained, or was
+// told to stop, by SIGTERM or the end of ctx, and has drained: the program is
+// to end then. It returns an error when a server fails, when the predecessor
+// goes before it has handed over, or when Serve or Close was called before.
+// In any case all sockets are closed when it returns.
+func (s *Service) Serve(ctx context.Context, servers ...Server) error {
+	err := ErrServed
+	s.serve.Do(func() { err = s.run(ctx, servers) })
+	return err
+}
+
+func (s *Service) run(ctx context.Context, servers []Server) error {
+	s.servers = servers
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(stop)
+
+	if err := s.sockets.CheckUnclaimed(); err != nil {
+		s.log.Warn("unclaimed sockets", "error", err)
+	}
+	if s.predecessor != nil {
+		go s.follow(s.predecessor)
+	}
+	var running sync.WaitGroup
+	for _, server := range servers {
+		running.Go(func() {
+			if err := server.Serve(); err != nil {
+				s.post(nil, generation.Event{Kind: generation.GaveUp, Err: fmt.Errorf("reload: a server failed: %w", err)})
+			}
+		})
+	}
+	s.step(generation.Event{Kind: generation.Initialised})
+	s.loop(ctx, stop)
+	close(s.done)
+	if s.drain != nil {
+		s.drain.cancel()
+	}
+	return errors.Join(s.result, s.shut(&running), s.release())
+}
+
+// loop feeds the state machine until it has ended. The wish to stop goes
+// before everything else: no upgrade goes on after it.
+func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
+	stopped := ctx.Done()
+	asked := func() {
+		stopped = nil
+		s.step(generation.Event{Kind: generation.StopAsked})
+	}
+	for s.state.Phase != generation.Ended {
+		select {
+		case <-stop:
+			asked()
+			continue
+		case <-stopped:
+			asked()
+			continue
+		default:
+		}
+		select {
+		case <-stop:
+			asked()
+		case <-stopped:
+			asked()
+		case <-s.reloads:
+			s.step(generation.Event{Kind: generation.ReloadAsked})
+		case p := <-s.events:
+			if !s.stale(p) {
+				s.step(p.Event)
+			}
+		}
+	}
+}
+
+// step is one step of the machine, with all that follows from it.
+func (s *Service) step(e generation.Event) {
+	for queue := []generation.Event{e}; len(queue) > 0; queue = queue[1:] {
+		before := s.state.Phase
+		next, actions := generation.Step(s.state, queue[0])
+		s.state = next
+		s.phase.Store(uint32(next.Phase))
+		if next.Phase != before {
+			s.log.Debug("phase", "from", before, "to", next.Phase, "event", queue[0].Kind)
+		}
+		for _, a := range actions {
+			s.perform(a)
+		}
+		s.keepAlive(next.Phase.Main())
+		queue = append(queue, s.followUps...)
+		s.followUps = nil
+	}
+}
+
+// shut closes the servers and waits for them, but not for ever.
+func (s *Service) shut(running *sync.WaitGroup) error {
+	var errs []error
+	for _, server := range s.servers {
+		errs = append(errs, server.Close())
+	}
+	returned := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(returned)
+	}()
+	const patience = 5 * time.Second
+	select {
+	case <-returned:
+	case <-time.After(patience):
+		errs = append(errs, fmt.Errorf("reload: a server's Serve has not returned %v after its Close", patience))
+	}
+	return errors.Join(errs...)
+}

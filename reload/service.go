@@ -1,0 +1,258 @@
+package reload
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/notify"
+)
+
+// Service is this process's generation of the service. Make it with Open.
+// Its methods may be called from several goroutines.
+type Service struct {
+	config   Config
+	log      *slog.Logger
+	environ  []string // what a successor gets
+	sockets  *activation.Set
+	notifier *notify.Notifier
+
+	gate   *gate
+	flight *flight
+
+	generation  int          // counted from 1 since the unit was started
+	predecessor *predecessor // nil: systemd has started this process
+
+	reloads chan os.Signal
+	serve   sync.Once
+	phase   atomic.Uint32 // a generation.Phase, for Phase
+
+	mu      sync.Mutex
+	given   []io.Closer // what the getters have returned
+	refusal error       // the last error that a getter returned
+
+	shell
+}
+
+// Open finds out who this process is, the first generation since the unit was
+// started or the successor of another, and takes over the sockets meant for it.
+// To be called once, early in main, before anything is started that reads
+// LISTEN_FDS or NOTIFY_SOCKET: Open takes these variables out of the
+// environment. From here on the reload signal, SIGHUP, is handled.
+//
+// Outside systemd it succeeds as well; the getters then say what is missing.
+// Errors: a malformed environment ([activation.ErrMalformed]), a predecessor
+// that speaks another protocol, a Config that makes no sense.
+func Open(config Config) (*Service, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	own := os.Environ()
+	s := &Service{
+		config:     config,
+		log:        config.Logger,
+		gate:       newGate(),
+		flight:     newFlight(),
+		generation: 1,
+		reloads:    make(chan os.Signal, 1),
+	}
+	s.shell.init()
+	signal.Notify(s.reloads, syscall.SIGHUP)
+
+	if s.notifier, err = notify.Take(); err == nil {
+		s.config.watchdog, err = notify.WatchdogInterval()
+	}
+	if err == nil {
+		err = s.arrive()
+	}
+	if err == nil && s.predecessor == nil {
+		s.state = generation.First()
+		s.sockets, err = activation.Take()
+	} else {
+		s.state = generation.Successor()
+	}
+	if err != nil {
+		signal.Stop(s.reloads)
+		return nil, errors.Join(err, s.notifier.Close())
+	}
+	s.environ = successorEnviron(own, s.notifier.Address())
+	s.log = s.log.With("generation", s.generation, "build", config.Build)
+	return s, nil
+}
+
+// Listener returns the one listening socket of that name: TCP, Unix stream,
+// Unix seqpacket or vsock. It accepts while this generation does; until then,
+// and after a handover, Accept waits. Accepted connections are tracked until
+// they are closed: they have every method of a *net.TCPConn or *net.UnixConn,
+// but are not of that type.
+//
+// Errors are those of [activation.Set.Listener], which name the directive of
+// the .socket unit to change.
+func (s *Service) Listener(name string, checks ...activation.Check) (net.Listener, error) {
+	ln, err := s.sockets.Listener(name, checks...)
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	return given(s, s.track(ln)), nil
+}
+
+// Listeners is Listener for every socket of that name, in the order of the unit.
+func (s *Service) Listeners(name string, checks ...activation.Check) ([]net.Listener, error) {
+	all, err := s.sockets.Listeners(name, checks...)
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	for i, ln := range all {
+		all[i] = given(s, s.track(ln))
+	}
+	return all, nil
+}
+
+// PacketConn returns the one datagram socket of that name: UDP or Unix. It
+// receives while this generation accepts; until then, and after a handover,
+// reading waits, while the datagrams wait in the socket for the generation
+// that reads them. It has every method of a *net.UDPConn or *net.UnixConn; a
+// SyscallConn goes around the waiting.
+//
+// A datagram is in flight from its receipt until the same reader comes back for
+// the next one, or closes the socket. Work that goes on beyond that is to be
+// announced by Begin.
+func (s *Service) PacketConn(name string, checks ...activation.Check) (net.PacketConn, error) {
+	pc, err := s.sockets.PacketConn(name, checks...)
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	return given(s, s.gatePackets(pc)), nil
+}
+
+// PacketConns is PacketConn for every socket of that name, in the order of the unit.
+func (s *Service) PacketConns(name string, checks ...activation.Check) ([]net.PacketConn, error) {
+	all, err := s.sockets.PacketConns(name, checks...)
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	for i, pc := range all {
+		all[i] = given(s, s.gatePackets(pc))
+	}
+	return all, nil
+}
+
+// File returns the one descriptor of that name that is no socket to accept or
+// receive on: a FIFO, a special file, a netlink socket, a message queue. Both
+// generations have it open at the same time, and nothing stops the predecessor
+// from reading: that is for the application to settle.
+func (s *Service) File(name string, checks ...activation.Check) (*os.File, error) {
+	f, err := s.sockets.File(name, checks...)
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	return given(s, f), nil
+}
+
+// Files is File for every descriptor of that name, in the order of the unit.
+func (s *Service) Files(name string, checks ...activation.Check) ([]*os.File, error) {
+	all, err := s.sockets.Files(name, checks...)
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	for _, f := range all {
+		given(s, f)
+	}
+	return all, nil
+}
+
+// Generation is this process's number: 1 for the one that systemd has started,
+// one more for each successor.
+func (s *Service) Generation() int { return s.generation }
+
+// Build is what this build calls itself; see [Config].
+func (s *Service) Build() string { return s.config.Build }
+
+// Phase says in one word or two where this generation stands: "initialising",
+// "serving", "draining" and so on.
+func (s *Service) Phase() string { return generation.Phase(s.phase.Load()).String() }
+
+// Connections is how many connections of this generation are open.
+func (s *Service) Connections() int { return s.flight.connections() }
+
+// Begin announces a piece of work that is no open connection, to be finished
+// before this generation ends. The function it returns ends it; only its first
+// call counts.
+func (s *Service) Begin() (done func()) {
+	s.flight.begin()
+	return sync.OnceFunc(s.flight.done)
+}
+
+// Refuse says that this process will not serve because of err, and returns err
+// for main to return. A successor's predecessor learns the reason and keeps
+// serving; on a first start STATUS= shows it. Without Refuse, only the
+// process's exit status tells.
+func (s *Service) Refuse(err error) error {
+	if err == nil {
+		return nil
+	}
+	return s.refuse(err)
+}
+
+func (s *Service) refuse(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = err
+	return err
+}
+
+// Close gives the sockets up. Before Serve it is a refusal to take over, for
+// the reason of Refuse or of the last getter that failed; after Serve it does
+// nothing.
+func (s *Service) Close() error {
+	var err error
+	s.serve.Do(func() {
+		s.mu.Lock()
+		reason := s.refusal
+		s.mu.Unlock()
+		if reason == nil {
+			reason = errors.New("it ended without a call of Serve")
+		}
+		s.step(generation.Event{Kind: generation.GaveUp, Err: reason})
+		if s.predecessor == nil {
+			s.say(notify.Status(notify.OneLine(reason.Error())), notify.Errno(errno(reason)))
+		}
+		err = s.release()
+	})
+	return err
+}
+
+// release closes all that this process holds.
+func (s *Service) release() error {
+	signal.Stop(s.reloads)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.given {
+		c.Close()
+	}
+	s.given = nil
+	if s.predecessor != nil {
+		s.predecessor.line.Close()
+	}
+	if err := errors.Join(s.sockets.Close(), s.notifier.Close()); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	return nil
+}
+
+func given[C io.Closer](s *Service, c C) C {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.given = append(s.given, c)
+	return c
+}

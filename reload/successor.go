@@ -1,0 +1,165 @@
+package reload
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
+)
+
+// successor is the process that is to follow this one, from here.
+type successor struct {
+	process *os.Process
+	line    *handover.Conn
+	build   string
+	started time.Time
+	late    *time.Timer // runs while the successor initialises
+}
+
+// executable is what systemd would start now.
+func (s *Service) executable() (string, error) {
+	path := s.config.Executable
+	if path == "" {
+		path = os.Args[0]
+	}
+	if strings.Contains(path, "/") {
+		return path, nil
+	}
+	found, err := exec.LookPath(path)
+	if err != nil {
+		return "", fmt.Errorf("argv[0] is %q, which is no path to start again; where ExecStart= begins with '@', set Config.Executable: %w", path, err)
+	}
+	return found, nil
+}
+
+// spawn starts a successor and greets it. What becomes of it arrives as events.
+func (s *Service) spawn() (*successor, error) {
+	path, err := s.executable()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
+	}
+	line, theirs, err := handover.Pair()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
+	}
+	defer theirs.Close()
+	process, err := os.StartProcess(path, os.Args, &os.ProcAttr{
+		Env:   s.environ,
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs},
+	})
+	if err != nil {
+		line.Close()
+		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
+	}
+	next := &successor{process: process, line: line, started: time.Now()}
+	next.late = time.AfterFunc(s.config.ReadyTimeout, func() {
+		s.post(next, generation.Event{Kind: generation.SuccessorLate, Err: timedOut(process.Pid, s.config.ReadyTimeout)})
+	})
+	go s.watch(next)
+	// It reads this, or it dies and watch says so.
+	if err := line.Greet(s.hello(), s.descriptors()); err != nil {
+		s.log.Debug("greeting", "error", err)
+	}
+	return next, nil
+}
+
+func (s *Service) hello() handover.Hello {
+	return handover.Hello{
+		Protocol:   handover.Current,
+		Generation: s.generation + 1,
+		Attempt:    s.attempt,
+		PID:        os.Getpid(),
+		Build:      s.config.Build,
+	}
+}
+
+// descriptors is all that goes over to the successor, borrowed.
+func (s *Service) descriptors() []handover.Descriptor {
+	var all []handover.Descriptor
+	for _, e := range s.sockets.Entries() {
+		all = append(all, handover.Descriptor{Name: e.Name, FD: e.FD})
+	}
+	return all
+}
+
+// watch turns what the successor says, and its death, into events: every
+// message first, the death last.
+func (s *Service) watch(next *successor) {
+	silent := make(chan struct{})
+	go func() {
+		defer close(silent)
+		s.listen(next)
+	}()
+	state, err := next.process.Wait()
+	if err == nil {
+		err = ended(state)
+	} else {
+		err = fmt.Errorf("%w: %w", ErrCrashed, err)
+	}
+	next.late.Stop()
+	select {
+	case <-silent:
+	case <-time.After(time.Second):
+		// Somebody else holds the other end: it has said nothing that counts.
+	}
+	next.line.Close()
+	s.post(next, generation.Event{Kind: generation.SuccessorDied, Err: err})
+}
+
+func (s *Service) listen(next *successor) {
+	for {
+		m, fds, err := next.line.Receive()
+		closeAll(fds)
+		switch {
+		case errors.Is(err, handover.ErrUnknownType):
+			s.log.Debug("ignored", "error", err)
+			continue
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			s.post(next, generation.Event{Kind: generation.SuccessorGarbled, Err: fmt.Errorf("%w: %w", ErrProtocol, err)})
+			return
+		}
+		if e, ok := heardFromSuccessor(next, m); ok {
+			s.post(next, e)
+		}
+	}
+}
+
+func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, bool) {
+	refused := func(reason string) error {
+		return fmt.Errorf("%w: %s", ErrRefused, strings.ReplaceAll(reason, "\n", " "))
+	}
+	switch m := m.(type) {
+	case handover.Ready:
+		if !handover.Current.Speaks(m.Protocol) {
+			return generation.Event{Kind: generation.SuccessorGarbled, Err: fmt.Errorf("%w: %w", ErrProtocol, &handover.VersionError{Ours: handover.Current, Theirs: m.Protocol})}, true
+		}
+		next.late.Stop()
+		next.build = m.Build
+		return generation.Event{Kind: generation.SuccessorReady, Probation: m.ProbationUSec > 0}, true
+	case handover.Refuse:
+		err := refused(m.Reason)
+		if !handover.Current.Speaks(m.Protocol) {
+			err = fmt.Errorf("%w: %s", ErrProtocol, m.Reason)
+		}
+		return generation.Event{Kind: generation.SuccessorRefused, Err: err}, true
+	case handover.Proven:
+		return generation.Event{Kind: generation.SuccessorProven}, true
+	case handover.Unhealthy:
+		return generation.Event{Kind: generation.SuccessorUnhealthy, Err: refused(m.Reason)}, true
+	case handover.Superseded:
+		return generation.Event{Kind: generation.SuccessorSuperseded}, true
+	case handover.Resumed:
+		return generation.Event{Kind: generation.SuccessorResumed}, true
+	case handover.Stopping:
+		return generation.Event{Kind: generation.SuccessorStopping}, true
+	}
+	return generation.Event{}, false
+}
