@@ -1,0 +1,161 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sendTimeout bounds one Send. systemd drains its socket in milliseconds; five
+// seconds of silence mean that it is stuck.
+const sendTimeout = 5 * time.Second
+
+// Notifier sends notifications to one service manager. It is made by [Take] or
+// [Dial], is safe for concurrent use, and owns one socket until Close. A nil
+// *Notifier stands for "not run by a service manager": its methods do nothing and
+// return nil.
+type Notifier struct {
+	address string
+
+	mu        sync.Mutex // held while a datagram is built and sent, so that datagrams leave in the order of calls
+	transport transport  // nil once closed
+	buf       []byte     // of the datagram, kept for the next
+}
+
+// transport delivers datagrams to one address. Calls are serialised by its owner.
+type transport interface {
+	// send delivers text with duplicates of fds attached, or fails with an error
+	// that holds an errno.
+	send(text []byte, fds []int) error
+	close() error
+}
+
+// Take returns a Notifier for the address in NOTIFY_SOCKET and unsets the variable,
+// also when it fails. It returns nil and no error if the variable is unset or empty:
+// the process was not started by a service manager, or its unit has
+// NotifyAccess=none. A malformed address is an error that quotes it.
+func Take() (*Notifier, error) {
+	address := os.Getenv("NOTIFY_SOCKET")
+	if err := os.Unsetenv("NOTIFY_SOCKET"); err != nil {
+		return nil, fmt.Errorf("notify: unset NOTIFY_SOCKET: %w", err)
+	}
+	if address == "" {
+		return nil, nil
+	}
+	return Dial(address)
+}
+
+// Dial returns a Notifier for an address in any form that NOTIFY_SOCKET may have: an
+// absolute path, '@' and an abstract name, vsock:CID:PORT, or the latter with
+// vsock-stream, vsock-dgram or vsock-seqpacket to force the type of socket. Nobody
+// need be receiving there yet: that shows when something is sent.
+func Dial(address string) (*Notifier, error) {
+	return dial(address, sendTimeout)
+}
+
+func dial(text string, timeout time.Duration) (*Notifier, error) {
+	a, err := parseAddress(text)
+	if err != nil {
+		return nil, err
+	}
+	var t transport
+	if a.vsock {
+		t = newVsockPeer(a, timeout)
+	} else if t, err = openUnixPeer(a, timeout); err != nil {
+		return nil, fmt.Errorf("notify: socket for %s: %w", text, err)
+	}
+	return &Notifier{address: text, transport: t}, nil
+}
+
+// Address returns the address as it stood in NOTIFY_SOCKET, for a successor that
+// shall report to the same manager. It is "" for a nil Notifier.
+func (n *Notifier) Address() string {
+	if n == nil {
+		return ""
+	}
+	return n.address
+}
+
+// Send sends fields to the service manager as exactly one datagram, descriptors
+// attached. If any field is invalid, or they do not go together, nothing is sent and
+// the error matches [ErrInvalid].
+//
+// Success says that the datagram is in the manager's queue; see the package
+// comment on what it does not say. If the queue is full, Send waits up to five
+// seconds and fails with [syscall.EAGAIN]. After Close it fails with [os.ErrClosed].
+func (n *Notifier) Send(fields ...Field) error {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	text, fds, err := encode(n.buf[:0], fields)
+	if err != nil {
+		return fmt.Errorf("notify: %w; nothing was sent", err)
+	}
+	n.buf = text
+	return n.deliver(text, fds)
+}
+
+// Close closes the Notifier's socket. It waits for a Send that is under way.
+// Closing a closed or a nil Notifier does nothing.
+func (n *Notifier) Close() error {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.transport == nil {
+		return nil
+	}
+	err := n.transport.close()
+	n.transport = nil
+	if err != nil {
+		return fmt.Errorf("notify: close socket for %s: %w", n.address, err)
+	}
+	return nil
+}
+
+// deliver sends one datagram. n.mu is held.
+func (n *Notifier) deliver(text []byte, fds []int) error {
+	err := os.ErrClosed
+	if n.transport != nil {
+		err = n.transport.send(text, fds)
+	}
+	if err != nil {
+		return fmt.Errorf("notify: send %s to %s: %w%s", keys(string(text)), n.address, err, advice(err))
+	}
+	return nil
+}
+
+// keys names the assignments of a datagram, for errors: values may be long.
+func keys(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		key, _, _ := strings.Cut(line, "=")
+		lines[i] = key + "="
+	}
+	return strings.Join(lines, " ")
+}
+
+// advice says what to look at when sending has failed with err, or "".
+func advice(err error) string {
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
+		return ": nobody receives there; check that the unit has Type=notify, Type=notify-reload or NotifyAccess=, and that NOTIFY_SOCKET is this service's own"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return ": this process may not reach the socket; check its user and the unit's sandbox"
+	case errors.Is(err, unix.EAGAIN):
+		return ": the service manager does not read its socket"
+	case errors.Is(err, unix.ETOOMANYREFS):
+		return ": too many descriptors are under way; raise LimitNOFILE= or send a Barrier between them"
+	case errors.Is(err, unix.EBADF):
+		return ": one of the descriptors is not open"
+	}
+	return ""
+}
