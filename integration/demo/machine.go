@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/instar-project/instar/integration/load"
+	"github.com/instar-project/instar/integration/machine"
+)
+
+// A machineSite is a site in a throw-away machine: the system manager's units,
+// as they lie beside the examples.
+type machineSite struct {
+	machine  *machine.Machine
+	binaries binaries
+	program  map[string]string // by service: the path of ExecStart= in the machine
+}
+
+// endpoints are where the examples' socket units listen.
+func endpoints() load.Config {
+	return load.Config{
+		Web: []load.Endpoint{
+			{Network: "tcp", Address: "127.0.0.1:8080"},
+			{Network: "tcp", Address: "[::1]:8080"},
+			{Network: "unix", Address: "/run/web.sock"},
+		},
+		Streams: []load.Endpoint{
+			{Network: "tcp", Address: "127.0.0.1:7000"},
+			{Network: "unix", Address: "/run/echo/stream.sock"},
+			{Network: "unixpacket", Address: "/run/echo/packet.sock"},
+		},
+		Queries: []load.Endpoint{
+			{Network: "udp", Address: "127.0.0.1:7000"},
+			{Network: "udp", Address: "[::1]:7000"},
+		},
+	}
+}
+
+// install installs both services with their first build and opens their
+// sockets. It starts neither: the first connection does.
+func (s *machineSite) install(ctx context.Context, first build) error {
+	manager := s.machine.System()
+	s.program = map[string]string{}
+	var sockets []string
+	for _, service := range []string{web, echo} {
+		dir, err := folder(ctx, examples+service)
+		if err != nil {
+			return err
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*.s*"))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			name := filepath.Base(file)
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			if err := manager.InstallUnit(name, string(text)); err != nil {
+				return err
+			}
+			switch filepath.Ext(name) {
+			case ".socket":
+				sockets = append(sockets, name)
+			case ".service":
+				if s.program[service], err = execStart(text); err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+			}
+		}
+		if err := s.Install(ctx, service, first); err != nil {
+			return err
+		}
+	}
+	if err := manager.DaemonReload(ctx); err != nil {
+		return err
+	}
+	_, err := manager.Systemctl(ctx, append([]string{"enable", "--now"}, sockets...)...)
+	return err
+}
+
+// execStart finds the program in the text of a .service unit.
+func execStart(unit []byte) (path string, err error) {
+	for line := range bytes.Lines(unit) {
+		if command, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "ExecStart="); ok {
+			if words := strings.Fields(command); len(words) > 0 && filepath.IsAbs(words[0]) {
+				return words[0], nil
+			}
+		}
+	}
+	return "", fmt.Errorf("no ExecStart= with an absolute path")
+}
+
+func (s *machineSite) Systemd() string { return s.machine.Image().Systemd }
+
+func (s *machineSite) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return s.machine.Dial(ctx, network, address)
+}
+
+func (s *machineSite) Install(_ context.Context, service string, b build) error {
+	return s.machine.CopyIn(s.binaries.path(service, b), s.program[service], 0o755)
+}
+
+func (s *machineSite) Reload(ctx context.Context, service string) error {
+	return s.machine.System().Reload(ctx, service+".service")
+}
+
+func (s *machineSite) Show(ctx context.Context, service string) (unitState, error) {
+	is, err := s.machine.System().Show(ctx, service+".service", "MainPID", "StatusText", "NRestarts")
+	if err != nil {
+		return unitState{}, err
+	}
+	unit := unitState{Status: is["StatusText"]}
+	if unit.MainPID, err = strconv.Atoi(is["MainPID"]); err == nil {
+		unit.Restarts, err = strconv.Atoi(is["NRestarts"])
+	}
+	if err != nil {
+		return unitState{}, fmt.Errorf("systemctl show %s: %w", service, err)
+	}
+	return unit, nil
+}
+
+// Processes counts the members of the service's control group, which are all
+// its generations.
+func (s *machineSite) Processes(service string) (int, error) {
+	group := filepath.Join(s.machine.Root(), "sys/fs/cgroup/system.slice", service+".service")
+	members, err := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+	if os.IsNotExist(err) {
+		return 0, nil // the service is not running
+	}
+	return bytes.Count(members, []byte("\n")), err
+}

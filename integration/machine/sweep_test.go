@@ -1,0 +1,76 @@
+package machine
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// ownMachine boots a machine, says its name, and waits to be killed.
+func ownMachine() error {
+	m, err := Boot(context.Background(), V257, Options{})
+	if err != nil {
+		return err
+	}
+	fmt.Println(m.Name())
+	_, err = os.Stdin.Read(make([]byte, 1))
+	return fmt.Errorf("nobody has killed us: %v", err)
+}
+
+// A machine dies with its owner, killed in the rudest way, and the next boot
+// clears away what is left of it, without touching one whose owner lives.
+func TestOwnerKilled(t *testing.T) {
+	lives := bootForTest(t, V257)
+
+	owner := helper(t, "owner")
+	stdin, err := owner.StdinPipe()
+	must(t)(err)
+	defer stdin.Close()
+	stdout, err := owner.StdoutPipe()
+	must(t)(err)
+	must(t)(owner.Start())
+	name, err := bufio.NewReader(stdout).ReadString('\n')
+	must(t)(err)
+	name = strings.TrimSpace(name)
+
+	h, err := mountedHierarchies()
+	must(t)(err)
+	if c, err := lockCgroup(h, name); c != nil || err != nil {
+		t.Fatalf("took the lock of a machine that has an owner: %v, %v", c, err)
+	}
+	must(t)(owner.Process.Kill())
+	owner.Wait()
+
+	// The watcher kills it; nobody else is there to.
+	orphan := &cgroup{name: name, hierarchies: h}
+	must(t)(orphan.waitEmpty(shortly(t)))
+
+	bootForTest(t, V257)
+	if found := traces(t, name); len(found) > 0 {
+		t.Errorf("the next boot has left of it: %q", found)
+	}
+	if _, err := lives.Run(t.Context(), "systemctl", "is-system-running"); err != nil {
+		t.Error("the sweep has disturbed a machine with an owner:", err)
+	}
+}
+
+// Even with its watcher gone, a machine without an owner is swept.
+func TestSweepRunning(t *testing.T) {
+	m := bootForTest(t, V257)
+	// As if the owner had gone: the lock is free, and nothing has killed anything.
+	must(t)(m.home.dir.Close())
+	must(t)(Sweep(t.Context()))
+	if found := traces(t, m.Name()); len(found) > 0 {
+		t.Errorf("the sweep has left: %q", found)
+	}
+	m.close.Do(func() { // it has nothing left to close but its descriptors
+		m.leash.Close()
+		m.root.Close()
+		m.commands.Close()
+		m.network.Close()
+		m.reap.Wait()
+	})
+}
