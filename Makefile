@@ -1,0 +1,48 @@
+# `make demo` shows an upgrade under load on real systemd, `make test` passes
+# everything. Both install what they need (Debian and its relatives, as root).
+
+GO      ?= go
+TOOL     = $(GO) tool -modfile=tools/go.mod
+VERSIONS = 254,257,262
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: tools ## an upgrade under load on real systemd, live in the terminal
+	@$(GO) run ./integration/demo
+
+.PHONY: test
+test: tools check unit integration ## everything: checks, unit tests, integration tests on systemd 257
+
+.PHONY: check
+check: ## gofmt, vet, staticcheck, govulncheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	@scripts/vulncheck
+
+.PHONY: unit
+unit: ## unit tests with the race detector
+	$(GO) test -race $$($(GO) list ./... | grep -v /integration$$)
+
+.PHONY: integration
+integration: tools ## integration tests on systemd 257
+	INSTAR_SYSTEMD=257 $(GO) test -count=1 -timeout 20m ./integration
+
+.PHONY: test-matrix
+test-matrix: tools ## integration tests on systemd 254, 257 and 262
+	INSTAR_SYSTEMD=$(VERSIONS) $(GO) test -count=1 -timeout 40m ./integration ./integration/machine
+
+.PHONY: bench-core
+bench-core: tools ## what Instar costs, as ratios within one run
+	@$(GO) run ./integration/benchcore
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for a while (FUZZTIME=20s)
+	@scripts/fuzz
+
+.PHONY: tools
+tools:
+	@scripts/install-tools

@@ -1,0 +1,218 @@
+package integration
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/instar-project/instar/integration/load"
+	"github.com/instar-project/instar/integration/machine"
+)
+
+// site is where a test has its services: a manager to install units into, on a
+// machine. Its methods fail the test instead of returning errors.
+type site struct {
+	*testing.T
+	ctx     context.Context
+	machine *machine.Machine
+	manager *machine.Manager
+	user    bool // the manager is a user's
+}
+
+// where the services of the examples listen.
+const webAddress = "127.0.0.1:8080"
+
+func (s *site) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// binary is where the unit of a service expects it.
+func (s *site) binary(service string) string {
+	if s.user {
+		return filepath.Join(s.manager.Dir(), service, service)
+	}
+	return filepath.Join("/opt", service, service)
+}
+
+// sandbox matches what the manager of a user has no right to set up.
+var sandbox = regexp.MustCompile(`(?m)^(DynamicUser|Private|Restrict(Address|Names|Real|SUID)|IPAddress|Protect|ProcSubset|NoNew|Capability|Lock|MemoryDeny|RemoveIPC|SystemCall|UMask|ListenStream=/).*\n`)
+
+// install puts the units of an example in place, with drop-in settings for its
+// service, such as "Restart=no", and starts its sockets.
+func (s *site) install(service string, settings ...string) {
+	s.Helper()
+	units, err := filepath.Glob(filepath.Join("..", "examples", service, "*.s*t"))
+	s.must(err)
+	files, err := filepath.Glob(filepath.Join("..", "examples", service, "*.service"))
+	s.must(err)
+	var sockets []string
+	for _, file := range append(units, files...) {
+		text, err := os.ReadFile(file)
+		s.must(err)
+		name := filepath.Base(file)
+		unit := string(text)
+		if s.user {
+			unit = sandbox.ReplaceAllString(unit, "")
+			unit = strings.ReplaceAll(unit, filepath.Join("/opt", service, service), s.binary(service))
+		}
+		s.must(s.manager.InstallUnit(name, unit))
+		if strings.HasSuffix(name, ".socket") {
+			sockets = append(sockets, name)
+		}
+	}
+	if len(settings) > 0 {
+		s.must(s.manager.InstallUnit(service+".service.d/test.conf", "[Service]\n"+strings.Join(settings, "\n")+"\n"))
+	}
+	s.must(s.manager.DaemonReload(s.ctx))
+	s.must(s.manager.Start(s.ctx, sockets...))
+}
+
+// release replaces a service's binary by what folder and stamps build.
+func (s *site) release(service, folder string, stamps ...string) {
+	s.Helper()
+	path, err := builder.Build(s.ctx, folder, stamps...)
+	s.must(err)
+	s.must(s.manager.Host().CopyIn(path, s.binary(service), 0o755))
+}
+
+// reload is systemctl reload, for a service that must stay.
+func (s *site) reload(service string) {
+	s.Helper()
+	s.must(s.manager.Reload(s.ctx, service+".service"))
+}
+
+func (s *site) show(service, property string) string {
+	s.Helper()
+	value, err := s.manager.Property(s.ctx, service+".service", property)
+	s.must(err)
+	return value
+}
+
+// mainPID is the PID on this host of the service's main process.
+func (s *site) mainPID(service string) int {
+	s.Helper()
+	pid, err := s.manager.MainPID(s.ctx, service+".service")
+	s.must(err)
+	return pid
+}
+
+// eventually waits until so reports true.
+func (s *site) eventually(what string, so func() bool) {
+	s.Helper()
+	for pause := 5 * time.Millisecond; !so(); pause = min(2*pause, 100*time.Millisecond) {
+		select {
+		case <-s.ctx.Done():
+			s.Fatalf("waited in vain for this: %s\n%s", what, s.journal())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// journal is what the whole machine has logged, the end of it.
+func (s *site) journal() string {
+	text, err := s.machine.Run(context.Background(), "journalctl", "--boot", "--no-pager", "--output=short-monotonic", "--lines=200")
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// gone waits until a process has ended.
+func (s *site) gone(pid int) {
+	s.Helper()
+	s.eventually(fmt.Sprintf("process %d ends", pid), func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+		return os.IsNotExist(err)
+	})
+}
+
+// answer is what a web service says of itself.
+type answer struct {
+	generation int
+	build      string
+	close      bool // the connection is to be closed
+	goroutines int  // of integration/faulty
+}
+
+func readAnswer(r *bufio.Reader) (answer, error) {
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return answer{}, fmt.Errorf("status %s", res.Status)
+	}
+	n, err := strconv.Atoi(res.Header.Get("X-Generation"))
+	goroutines, _ := strconv.Atoi(res.Header.Get("X-Goroutines"))
+	return answer{n, res.Header.Get("X-Build"), res.Close, goroutines}, err
+}
+
+// ask makes one request on a connection of its own.
+func (s *site) ask(path string) answer {
+	s.Helper()
+	a, err := s.tryAsk(path)
+	s.must(err)
+	return a
+}
+
+func (s *site) tryAsk(path string) (answer, error) {
+	c, err := s.machine.Dial(s.ctx, "tcp", webAddress)
+	if err != nil {
+		return answer{}, err
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n", path); err != nil {
+		return answer{}, err
+	}
+	return readAnswer(bufio.NewReader(c))
+}
+
+// load puts load on the web service, and on the echo service if it is there,
+// until the function it returns is called; that one fails the test if the
+// clients have lost anything.
+func (s *site) load(echo bool) (stop func() load.Counts) {
+	s.Helper()
+	config := load.Config{
+		Dial:      s.machine.Dial,
+		Web:       []load.Endpoint{{Network: "tcp", Address: webAddress}},
+		Short:     load.Clients{Count: 4, Rate: 200},
+		KeepAlive: load.Clients{Count: 8, Rate: 400},
+		Thinking:  6,
+		Think:     load.Range{Min: 20 * time.Millisecond, Max: 500 * time.Millisecond},
+	}
+	if !s.user {
+		config.Web = append(config.Web, load.Endpoint{Network: "unix", Address: "/run/web.sock"})
+	}
+	if echo {
+		config.Streams = []load.Endpoint{
+			{Network: "tcp", Address: "127.0.0.1:7000"},
+			{Network: "unix", Address: "/run/echo/stream.sock"},
+			{Network: "unixpacket", Address: "/run/echo/packet.sock"},
+		}
+		config.Queries = []load.Endpoint{{Network: "udp", Address: "127.0.0.1:7000"}}
+		config.StreamLife = load.Range{Min: time.Second, Max: 3 * time.Second}
+	}
+	l, err := load.Start(s.ctx, config)
+	s.must(err)
+	return func() load.Counts {
+		s.Helper()
+		c := l.Stop()
+		if c.Lost() {
+			s.Errorf("failed %d of %d requests, broken %d of %d streams, lost %d of %d queries: %v",
+				c.Failed, c.Requests, c.StreamsBroken, c.Streams, c.UDPLost, c.UDPQueries, c.Failures)
+		}
+		return c
+	}
+}
