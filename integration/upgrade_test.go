@@ -18,6 +18,7 @@ func TestUpgradeUnderLoad(t *testing.T) {
 		for _, service := range []string{"web", "echo"} {
 			s.release(service, "examples/"+service, "version=v1")
 			s.install(service)
+			s.must(s.manager.Start(s.ctx, service+".service"))
 		}
 		if a := s.ask("/"); a.generation != 1 || a.build != "v1" {
 			t.Fatalf("the first start answers as %+v", a)

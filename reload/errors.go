@@ -6,6 +6,10 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/instar-project/instar/internal/generation"
+
+	"golang.org/x/sys/unix"
 )
 
 // What can go wrong with a successor. The reason of a failed upgrade wraps one
@@ -22,6 +26,8 @@ var (
 	// ErrProtocol: what the successor said is not the protocol of the handover,
 	// or a version of it that this build doesn't speak.
 	ErrProtocol = errors.New("the successor does not speak the handover protocol")
+	// ErrStore: what must outlive this process could not be put into the store.
+	ErrStore = errors.New("the state could not be stored")
 	// ErrNaming: systemd has not confirmed the successor as main process.
 	ErrNaming = errors.New("systemd has not confirmed the successor as main process")
 )
@@ -33,14 +39,19 @@ func ended(state *os.ProcessState) error {
 	ws, ok := state.Sys().(syscall.WaitStatus)
 	switch {
 	case ok && ws.Signaled():
-		return fmt.Errorf("%w: PID %d was killed by %v", ErrCrashed, state.Pid(), ws.Signal())
+		return fmt.Errorf("%w: PID %d was killed by %s", ErrCrashed, state.Pid(), unix.SignalName(ws.Signal()))
 	default:
-		return fmt.Errorf("%w: PID %d exited with status %d before it was ready", ErrCrashed, state.Pid(), state.ExitCode())
+		return fmt.Errorf("%w: PID %d exited with status %d", ErrCrashed, state.Pid(), state.ExitCode())
 	}
 }
 
-func timedOut(pid int, limit time.Duration) error {
-	return fmt.Errorf("%w: PID %d has not called Serve within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit)
+// timedOut says what the successor has not done in time, from the phase of its predecessor.
+func timedOut(pid int, phase string, limit time.Duration) error {
+	failing := "called Serve"
+	if phase == generation.Offering.String() {
+		failing = "adopted the state"
+	}
+	return fmt.Errorf("%w: PID %d has not %s within %v (Config.ReadyTimeout)", ErrTimedOut, pid, failing, limit)
 }
 
 // errno is what ERRNO= says of a failed upgrade, so that `systemctl show -P

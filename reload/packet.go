@@ -1,9 +1,11 @@
 package reload
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // receiver lets datagrams in while its generation accepts. A datagram is in
@@ -53,6 +55,12 @@ func (r *receiver) stop() {
 	}
 }
 
+// setDeadline is SetDeadline of a connection whose own one for reading is the
+// gate's to set.
+func (r *receiver) setDeadline(pc net.PacketConn, t time.Time) error {
+	return errors.Join(r.door.SetDeadline(t), pc.SetWriteDeadline(t))
+}
+
 func (s *Service) gatePackets(pc net.PacketConn) net.PacketConn {
 	// Writing never waits: the answer to the last datagram goes out with the gate closed.
 	r := &receiver{flight: s.flight}
@@ -78,6 +86,9 @@ func (c *otherPacketConn) ReadFrom(p []byte) (n int, addr net.Addr, err error) {
 	err = c.receive(func() (err error) { n, addr, err = c.PacketConn.ReadFrom(p); return })
 	return
 }
+
+func (c *otherPacketConn) SetDeadline(t time.Time) error     { return c.setDeadline(c.PacketConn, t) }
+func (c *otherPacketConn) SetReadDeadline(t time.Time) error { return c.door.SetDeadline(t) }
 
 func (c *otherPacketConn) Close() error {
 	c.stop()
@@ -120,6 +131,9 @@ func (c *udpConn) ReadMsgUDPAddrPort(p, oob []byte) (n, oobn, flags int, addr ne
 	return
 }
 
+func (c *udpConn) SetDeadline(t time.Time) error     { return c.setDeadline(c.UDPConn, t) }
+func (c *udpConn) SetReadDeadline(t time.Time) error { return c.door.SetDeadline(t) }
+
 func (c *udpConn) Close() error {
 	c.stop()
 	return c.UDPConn.Close()
@@ -150,6 +164,9 @@ func (c *unixgramConn) ReadMsgUnix(p, oob []byte) (n, oobn, flags int, addr *net
 	err = c.receive(func() (err error) { n, oobn, flags, addr, err = c.UnixConn.ReadMsgUnix(p, oob); return })
 	return
 }
+
+func (c *unixgramConn) SetDeadline(t time.Time) error     { return c.setDeadline(c.UnixConn, t) }
+func (c *unixgramConn) SetReadDeadline(t time.Time) error { return c.door.SetDeadline(t) }
 
 func (c *unixgramConn) Close() error {
 	c.stop()

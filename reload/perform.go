@@ -37,7 +37,17 @@ func (s *Service) perform(a generation.Action) {
 	case generation.Blame:
 		s.upgrade.blame(a.Err)
 	case generation.Store:
-		s.followUps = append(s.followUps, generation.Event{Kind: generation.Stored})
+		s.beginStore(s.state.Phase == generation.Stopping)
+	case generation.Offer:
+		s.offer()
+	case generation.Adopt:
+		if err := s.adopt(); err != nil {
+			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
+			break
+		}
+		s.followUps = append(s.followUps, generation.Event{Kind: generation.Adopted})
+	case generation.TellAdopted:
+		s.tell(handover.Adopted{})
 	case generation.AnnounceTakeover:
 		s.tellSuccessor(handover.Takeover{})
 		s.tell(handover.Superseded{})
@@ -50,6 +60,9 @@ func (s *Service) perform(a generation.Action) {
 	case generation.NameSelf:
 		s.say(notify.MainPID(os.Getpid()))
 		s.tell(handover.Resumed{})
+		if s.successor == nil {
+			break // it is the predecessor that has gone, in the middle of the takeover
+		}
 		s.upgrade.remark = fmt.Sprintf("took back from generation %d: %v", s.generation+1, s.upgrade.reason)
 		s.log.Warn("took back", "successor", s.successor.process.Pid, "reason", s.upgrade.reason)
 	case generation.Succeed:
@@ -58,7 +71,7 @@ func (s *Service) perform(a generation.Action) {
 		s.fail()
 
 	case generation.TellReady:
-		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build})
+		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build, Adopts: s.keeper != nil})
 	case generation.TellRefused:
 		s.tell(handover.Refuse{Protocol: handover.Current, Reason: a.Err.Error()})
 	case generation.TellProven:
@@ -148,12 +161,16 @@ func (s *Service) beginDrain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
 	d := &drain{cancel}
 	s.drain = d
+	stored := s.stored
 	s.log.Info("draining", "connections", s.flight.connections(), "timeout", s.config.DrainTimeout)
 	for _, server := range s.servers {
 		server.Drain()
 	}
 	go func() {
 		defer cancel()
+		if stored != nil {
+			<-stored
+		}
 		kind := generation.DrainedOut
 		if err := s.flight.wait(ctx); err != nil {
 			kind = generation.DrainTimedOut

@@ -17,6 +17,8 @@ type predecessor struct {
 	line  *handover.Conn
 	pid   int
 	build string
+	// offered is what was in its store, until it is adopted.
+	offered []activation.Entry
 }
 
 // arrive takes what the predecessor hands over, if this process is a successor.
@@ -41,16 +43,13 @@ func (s *Service) arrive() error {
 		line.Close()
 		return fmt.Errorf("reload: %w", err)
 	}
-	entries := make([]activation.Entry, len(descriptors))
-	for i, d := range descriptors {
-		entries[i] = activation.Entry{Name: d.Name, FD: d.FD}
-	}
-	if s.sockets, err = activation.New(entries); err != nil {
+	if s.sockets, err = activation.New(entries(descriptors)); err != nil {
 		line.Close()
 		return fmt.Errorf("reload: %w", err)
 	}
 	s.predecessor = &predecessor{line: line, pid: hello.PID, build: hello.Build}
 	s.generation, s.attempt = hello.Generation, hello.Attempt
+	s.origin = Upgrade
 	return nil
 }
 
@@ -67,7 +66,15 @@ func (s *Service) follow(p *predecessor) {
 			s.post(nil, generation.Event{Kind: generation.PredecessorGone})
 			return
 		}
-		switch m.(type) {
+		switch m := m.(type) {
+		case handover.State:
+			descriptors, err := p.line.TakeState(m)
+			if err != nil {
+				s.post(nil, generation.Event{Kind: generation.GaveUp, Err: fmt.Errorf("reload: taking the state: %w", err)})
+				return
+			}
+			p.offered = entries(descriptors)
+			s.post(nil, generation.Event{Kind: generation.StateOffered})
 		case handover.Takeover:
 			s.post(nil, generation.Event{Kind: generation.TakeoverBegun})
 		case handover.TakenOver:
@@ -80,11 +87,11 @@ func (s *Service) follow(p *predecessor) {
 
 // tell says something to the predecessor. A predecessor that has gone shows as
 // the end of its line, not here.
-func (s *Service) tell(m handover.Message) {
+func (s *Service) tell(m handover.Message, fds ...int) {
 	if s.predecessor == nil {
 		return
 	}
-	if err := s.predecessor.line.Send(m); err != nil {
+	if err := s.predecessor.line.Send(m, fds...); err != nil {
 		s.log.Debug("predecessor", "error", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
 )
 
@@ -27,6 +28,10 @@ type shell struct {
 	upgrade   upgrade    // the last one
 	drain     *drain     // the drain under way
 	watchdog  context.CancelFunc
+	store     *fdstore.Store
+	origin    Origin
+	stored    chan struct{} // closed when the last Store is done; nil: there was none
+	parked    bool          // the keeper has let go of its state
 	result    error
 }
 

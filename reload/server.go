@@ -3,6 +3,9 @@ package reload
 import (
 	"errors"
 	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Server serves one or more of the service's sockets for as long as its
@@ -43,6 +46,11 @@ func (s *streams) Serve() error {
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
+		if scarce(err) {
+			// Connections that end give it back; those that wait stay queued.
+			time.Sleep(scarcityPause)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -51,6 +59,17 @@ func (s *streams) Serve() error {
 			s.serve(c)
 		}()
 	}
+}
+
+// scarcityPause is short for a client that waits, and long for a loop that
+// finds nothing.
+const scarcityPause = 50 * time.Millisecond
+
+// scarce reports whether accept(2) failed for want of descriptors or memory,
+// which is no reason to end those who have some.
+func scarce(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) ||
+		errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
 
 func (s *streams) Drain()       {}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/notify"
 )
@@ -30,6 +31,7 @@ type Service struct {
 	flight *flight
 
 	generation  int          // counted from 1 since the unit was started
+	keeper      Keeper       // nil: nothing is kept
 	predecessor *predecessor // nil: systemd has started this process
 
 	reloads chan os.Signal
@@ -80,6 +82,12 @@ func Open(config Config) (*Service, error) {
 		s.sockets, err = activation.Take()
 	} else {
 		s.state = generation.Successor()
+	}
+	if err == nil {
+		err = s.openStore(s.sockets.Claim(fdstore.Reserved))
+	}
+	if err == nil && s.predecessor == nil {
+		s.origin = s.findOrigin()
 	}
 	if err != nil {
 		signal.Stop(s.reloads)
@@ -244,7 +252,7 @@ func (s *Service) release() error {
 	if s.predecessor != nil {
 		s.predecessor.line.Close()
 	}
-	if err := errors.Join(s.sockets.Close(), s.notifier.Close()); err != nil {
+	if err := errors.Join(s.store.Close(), s.sockets.Close(), s.notifier.Close()); err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
 	return nil

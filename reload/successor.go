@@ -18,8 +18,9 @@ type successor struct {
 	process *os.Process
 	line    *handover.Conn
 	build   string
+	adopts  bool // it wants what is in the store
 	started time.Time
-	late    *time.Timer // runs while the successor initialises
+	late    *time.Timer // runs while something is expected of the successor
 }
 
 // executable is what systemd would start now.
@@ -59,7 +60,8 @@ func (s *Service) spawn() (*successor, error) {
 	}
 	next := &successor{process: process, line: line, started: time.Now()}
 	next.late = time.AfterFunc(s.config.ReadyTimeout, func() {
-		s.post(next, generation.Event{Kind: generation.SuccessorLate, Err: timedOut(process.Pid, s.config.ReadyTimeout)})
+		err := timedOut(process.Pid, s.Phase(), s.config.ReadyTimeout)
+		s.post(next, generation.Event{Kind: generation.SuccessorLate, Err: err})
 	})
 	go s.watch(next)
 	// It reads this, or it dies and watch says so.
@@ -115,7 +117,6 @@ func (s *Service) watch(next *successor) {
 func (s *Service) listen(next *successor) {
 	for {
 		m, fds, err := next.line.Receive()
-		closeAll(fds)
 		switch {
 		case errors.Is(err, handover.ErrUnknownType):
 			s.log.Debug("ignored", "error", err)
@@ -126,6 +127,10 @@ func (s *Service) listen(next *successor) {
 			s.post(next, generation.Event{Kind: generation.SuccessorGarbled, Err: fmt.Errorf("%w: %w", ErrProtocol, err)})
 			return
 		}
+		if s.heardOfStore(m, fds) {
+			continue
+		}
+		closeAll(fds)
 		if e, ok := heardFromSuccessor(next, m); ok {
 			s.post(next, e)
 		}
@@ -142,8 +147,11 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 			return generation.Event{Kind: generation.SuccessorGarbled, Err: fmt.Errorf("%w: %w", ErrProtocol, &handover.VersionError{Ours: handover.Current, Theirs: m.Protocol})}, true
 		}
 		next.late.Stop()
-		next.build = m.Build
+		next.build, next.adopts = m.Build, m.Adopts
 		return generation.Event{Kind: generation.SuccessorReady, Probation: m.ProbationUSec > 0}, true
+	case handover.Adopted:
+		next.late.Stop()
+		return generation.Event{Kind: generation.SuccessorAdopted}, true
 	case handover.Refuse:
 		err := refused(m.Reason)
 		if !handover.Current.Speaks(m.Protocol) {

@@ -22,8 +22,13 @@ const (
 	Kill
 	// Blame remembers Err as the reason this attempt failed, unless it has one.
 	Blame
-	// Store gives systemd what must outlive this process. Comes back as Stored or StoreFailed.
+	// Store puts what must outlive this process into the store, and stops all
+	// changes to it. Comes back as Stored or StoreFailed.
 	Store
+	// Offer gives the successor what is in the store.
+	Offer
+	// Adopt lets the application take what is in the store. Comes back as Adopted or GaveUp.
+	Adopt
 	// AnnounceTakeover tells the successor that its takeover begins, and the
 	// predecessor, if one drains, that this process is superseded.
 	AnnounceTakeover
@@ -45,6 +50,8 @@ const (
 
 	// TellReady tells the predecessor that this process is ready.
 	TellReady
+	// TellAdopted tells it that this process has taken what was offered.
+	TellAdopted
 	// TellRefused tells it that this process will not take over, because of Err.
 	TellRefused
 	// TellProven tells it that this process has passed its probation.
@@ -56,7 +63,8 @@ const (
 
 	// BeginProbation starts the clock and the health checks of the probation.
 	BeginProbation
-	// Drain finishes what is in flight, for DrainTimeout at most. Comes back as
+	// Drain finishes a Store that is under way, then what is in flight, for
+	// DrainTimeout at most. Comes back as
 	// DrainedOut or DrainTimedOut.
 	Drain
 	// Resume ends a drain: the servers serve as before.
@@ -88,6 +96,8 @@ var verbNames = [...]string{
 	Kill:             "kill",
 	Blame:            "blame",
 	Store:            "store",
+	Offer:            "offer",
+	Adopt:            "adopt",
 	AnnounceTakeover: "announce takeover",
 	NameSuccessor:    "name successor",
 	ConfirmTakeover:  "confirm takeover",
@@ -96,6 +106,7 @@ var verbNames = [...]string{
 	Succeed:          "succeed",
 	Fail:             "fail",
 	TellReady:        "tell ready",
+	TellAdopted:      "tell adopted",
 	TellRefused:      "tell refused",
 	TellProven:       "tell proven",
 	TellUnhealthy:    "tell unhealthy",

@@ -6,6 +6,8 @@ type Kind uint8
 const (
 	// Initialised: the application is ready to serve.
 	Initialised Kind = iota
+	// Adopted: the application has taken what is in the store.
+	Adopted
 	// GaveUp: the application will not serve; Err says why.
 	GaveUp
 	// ReloadAsked: the reload signal came.
@@ -21,6 +23,8 @@ const (
 	SpawnFailed
 	// SuccessorReady: it could serve at once; Probation says whether it wants one.
 	SuccessorReady
+	// SuccessorAdopted: it has taken what is in the store, and could accept at once.
+	SuccessorAdopted
 	// SuccessorRefused: it will not take over; Err says why.
 	SuccessorRefused
 	// SuccessorGarbled: what it says is not the protocol; Err says what.
@@ -40,7 +44,9 @@ const (
 	// SuccessorDied: its process has gone; Err says how.
 	SuccessorDied
 
-	// Stored: systemd has confirmed all that must outlive this process.
+	// Stored: all that must outlive this process is in the store, and nobody
+	// changes it any more. Offer says
+	// whether the successor is to be told of it.
 	Stored
 	// StoreFailed: it has not; Err says why.
 	StoreFailed
@@ -49,6 +55,8 @@ const (
 	// NamingFailed: it has not; Err says why.
 	NamingFailed
 
+	// StateOffered: the predecessor has given this process what is in the store.
+	StateOffered
 	// TakeoverBegun: the predecessor stops to accept and names this process main.
 	TakeoverBegun
 	// TakenOver: systemd has confirmed this process as main.
@@ -69,12 +77,15 @@ type Event struct {
 	// Probation, in SuccessorReady and TakenOver: the successor proves itself
 	// before READY=1.
 	Probation bool
+	// Offer, in Stored: there is something to adopt, or somebody who wants to.
+	Offer bool
 	// Err is the reason, where a kind has one. The machine passes it on.
 	Err error
 }
 
 var kindNames = [...]string{
 	Initialised:         "initialised",
+	Adopted:             "adopted",
 	GaveUp:              "gave up",
 	ReloadAsked:         "reload asked",
 	StopAsked:           "stop asked",
@@ -82,6 +93,7 @@ var kindNames = [...]string{
 	DrainTimedOut:       "drain timed out",
 	SpawnFailed:         "spawn failed",
 	SuccessorReady:      "successor ready",
+	SuccessorAdopted:    "successor adopted",
 	SuccessorRefused:    "successor refused",
 	SuccessorGarbled:    "successor garbled",
 	SuccessorLate:       "successor late",
@@ -95,6 +107,7 @@ var kindNames = [...]string{
 	StoreFailed:         "store failed",
 	Named:               "named",
 	NamingFailed:        "naming failed",
+	StateOffered:        "state offered",
 	TakeoverBegun:       "takeover begun",
 	TakenOver:           "taken over",
 	Released:            "released",

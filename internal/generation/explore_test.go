@@ -38,6 +38,7 @@ type process struct {
 	succGone   bool
 	naming     int // 0: no; 1: waits for systemd to have read its datagrams
 	storing    bool
+	adopting   bool
 	draining   bool
 	late       bool // the clock for the successor runs
 	onTrial    bool // the clock for its own probation runs
@@ -50,6 +51,7 @@ type world struct {
 	main      int
 	queue     []datagram
 	accessAll bool
+	state     bool // the service keeps state
 	reloading bool
 	stopping  bool
 	restarted bool // systemd has seen the main process die: it clears the unit and starts anew
@@ -121,13 +123,17 @@ func (w *world) moves() (own, done []move) {
 		} else if p.successor >= 0 && !w.procs[p.successor].alive && !p.succGone {
 			event(Event{Kind: SuccessorDied}, func(p *process) { p.succGone = true })
 		}
-		if p.Phase == Initialising {
+		if p.Phase == Initialising && !p.adopting {
 			event(Event{Kind: Initialised}, func(*process) {})
 			event(Event{Kind: GaveUp}, func(*process) {})
 		}
 		if p.storing {
-			event(Event{Kind: Stored}, func(p *process) { p.storing = false })
+			event(Event{Kind: Stored, Offer: w.state}, func(p *process) { p.storing = false })
 			event(Event{Kind: StoreFailed}, func(p *process) { p.storing = false })
+		}
+		if p.adopting {
+			event(Event{Kind: Adopted}, func(p *process) { p.adopting = false })
+			event(Event{Kind: GaveUp}, func(p *process) { p.adopting = false })
 		}
 		if p.naming == 1 && !slices.ContainsFunc(w.queue, func(d datagram) bool { return d.from == i }) {
 			event(Event{Kind: Named}, func(p *process) { p.naming = 0 })
@@ -135,7 +141,7 @@ func (w *world) moves() (own, done []move) {
 		if p.naming == 1 {
 			event(Event{Kind: NamingFailed}, func(p *process) { p.naming = 0 })
 		}
-		if p.late && (p.Phase == Preparing || p.Phase == Proving) {
+		if p.late && (p.Phase == Preparing || p.Phase == Offering || p.Phase == Proving) {
 			event(Event{Kind: SuccessorLate}, func(p *process) { p.late = false })
 		}
 		if p.onTrial {
@@ -242,6 +248,12 @@ func (w *world) act(i int) {
 		}
 	case Store:
 		p.storing = true
+	case Offer:
+		w.tell(p.successor, StateOffered, true)
+	case Adopt:
+		p.adopting = true
+	case TellAdopted:
+		w.up(i, SuccessorAdopted)
 	case AnnounceTakeover:
 		w.tell(p.successor, TakeoverBegun, true)
 		w.up(i, SuccessorSuperseded)
@@ -401,9 +413,10 @@ func explore(t *testing.T, start *world) {
 	t.Logf("%d worlds, %d moves, %d ends, %d of them in a restart by systemd", len(seen), moves, ends, restarts)
 }
 
-func newWorld(probation bool, reloads, kills, stops int) *world {
+func newWorld(probation, state bool, reloads, kills, stops int) *world {
 	return &world{
 		procs:   []process{{State: First(), parent: -1, alive: true, successor: -1, probation: probation}},
+		state:   state,
 		reloads: reloads, kills: kills, stops: stops,
 	}
 }
@@ -411,21 +424,25 @@ func newWorld(probation bool, reloads, kills, stops int) *world {
 func TestEveryOrder(t *testing.T) {
 	for _, c := range []struct {
 		name                  string
-		probation             bool
+		probation, state      bool
 		reloads, kills, stops int
 	}{
-		{"one upgrade", false, 1, 0, 0},
-		{"one upgrade and a death", false, 1, 1, 0},
-		{"one upgrade and two deaths", false, 1, 2, 0},
-		{"one upgrade and a stop", false, 1, 0, 1},
-		{"one upgrade on probation, a death and a stop", true, 1, 1, 1},
-		{"one upgrade on probation and two deaths", true, 1, 2, 0},
-		{"two upgrades", false, 2, 0, 0},
-		{"two upgrades and a death", false, 2, 1, 0},
-		{"two upgrades on probation and a death", true, 2, 1, 0},
+		{"one upgrade", false, false, 1, 0, 0},
+		{"one upgrade and a death", false, false, 1, 1, 0},
+		{"one upgrade and two deaths", false, false, 1, 2, 0},
+		{"one upgrade and a stop", false, false, 1, 0, 1},
+		{"one upgrade on probation, a death and a stop", true, false, 1, 1, 1},
+		{"one upgrade on probation and two deaths", true, false, 1, 2, 0},
+		{"one upgrade with state", false, true, 1, 0, 0},
+		{"one upgrade with state and two deaths", false, true, 1, 2, 0},
+		{"one upgrade with state on probation, a death and a stop", true, true, 1, 1, 1},
+		{"two upgrades with state and a death", false, true, 2, 1, 0},
+		{"two upgrades", false, false, 2, 0, 0},
+		{"two upgrades and a death", false, false, 2, 1, 0},
+		{"two upgrades on probation and a death", true, false, 2, 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			explore(t, newWorld(c.probation, c.reloads, c.kills, c.stops))
+			explore(t, newWorld(c.probation, c.state, c.reloads, c.kills, c.stops))
 		})
 	}
 }

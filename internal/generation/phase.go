@@ -17,8 +17,12 @@ const (
 	Serving
 	// Preparing is the main process with a successor that initialises.
 	Preparing
-	// Storing is the main process giving systemd what must outlive it.
+	// Storing has stopped to accept and puts what must outlive this process into
+	// the store.
 	Storing
+	// Offering has given the successor what is in the store, and waits for it to
+	// adopt that.
+	Offering
 	// TakingOver has stopped to accept and names the successor main.
 	TakingOver
 	// Proving watches a successor in its probation, ready to take back.
@@ -45,6 +49,7 @@ var phaseNames = [...]string{
 	Serving:      "serving",
 	Preparing:    "preparing",
 	Storing:      "storing",
+	Offering:     "offering",
 	TakingOver:   "taking over",
 	Proving:      "proving",
 	Reverting:    "reverting",
@@ -73,7 +78,7 @@ func Phases() []Phase {
 // Accepts reports whether a generation in this phase accepts.
 func (p Phase) Accepts() bool {
 	switch p {
-	case Probation, Serving, Preparing, Storing, Reverting:
+	case Probation, Serving, Preparing, Reverting:
 		return true
 	}
 	return false
@@ -84,7 +89,7 @@ func (p Phase) Accepts() bool {
 // mute.
 func (p Phase) Main() bool {
 	switch p {
-	case Probation, Serving, Preparing, Storing, TakingOver, Reverting:
+	case Probation, Serving, Preparing, Storing, Offering, TakingOver, Reverting:
 		return true
 	}
 	return false
@@ -93,7 +98,7 @@ func (p Phase) Main() bool {
 // Upgrading reports whether a successor of this process is on its way.
 func (p Phase) Upgrading() bool {
 	switch p {
-	case Preparing, Storing, TakingOver, Proving, Reverting, TakingBack:
+	case Preparing, Storing, Offering, TakingOver, Proving, Reverting, TakingBack:
 		return true
 	}
 	return false

@@ -16,6 +16,11 @@ type State struct {
 	SuccessorStopping bool
 	// Probation: the successor under way proves itself before READY=1.
 	Probation bool
+	// Failed: the successor under way has failed while something else had to be
+	// finished first.
+	Failed bool
+	// SuccessorDead: and its process has gone.
+	SuccessorDead bool
 	// Passed: this process has passed its probation and waits for its
 	// predecessor to agree.
 	Passed bool
@@ -58,8 +63,12 @@ func Step(s State, e Event) (State, []Action) {
 		return probation(s, e)
 	case Serving:
 		return serving(s, e)
-	case Preparing, Storing:
+	case Preparing:
 		return preparing(s, e)
+	case Storing:
+		return storing(s, e)
+	case Offering:
+		return offering(s, e)
 	case TakingOver:
 		return takingOver(s, e)
 	case Proving:
@@ -95,6 +104,7 @@ func (s State) to(p Phase) State {
 // successor is not true of the next one.
 func (s State) begin() State {
 	s.Superseded, s.SuccessorStopping = false, false
+	s.Failed, s.SuccessorDead = false, false
 	return s.to(Preparing)
 }
 
@@ -120,6 +130,8 @@ func initialising(s State, e Event) (State, []Action) {
 		if s.Predecessor {
 			return s.to(Ready), do(TellReady)
 		}
+		return s, do(Adopt)
+	case Adopted:
 		return s.to(Serving), do(OpenGates, SayReady)
 	case GaveUp:
 		return s.giveUp(e.Err)
@@ -134,6 +146,10 @@ func initialising(s State, e Event) (State, []Action) {
 // waiting holds Ready and Entering.
 func waiting(s State, e Event) (State, []Action) {
 	switch e.Kind {
+	case StateOffered:
+		return s, do(Adopt)
+	case Adopted:
+		return s, do(TellAdopted)
 	case TakeoverBegun:
 		return s.to(Entering), nil
 	case ReloadAsked:
@@ -207,24 +223,14 @@ func serving(s State, e Event) (State, []Action) {
 	return s, nil
 }
 
-// preparing holds Preparing and Storing: this process accepts, and anything
-// that goes wrong leaves it as it was.
+// preparing: this process accepts, and anything that goes wrong leaves it as
+// it was.
 func preparing(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorReady:
-		if s.Phase == Preparing {
-			s.Probation = e.Probation
-			return s.to(Storing), do(Store)
-		}
-	case Stored:
-		if s.Phase == Storing {
-			return s.to(TakingOver), []Action{{Verb: CloseGates}, {Verb: AnnounceTakeover}, {Verb: NameSuccessor, Probation: s.Probation}}
-		}
-	case SuccessorLate:
-		if s.Phase == Preparing {
-			return s.to(Reverting), []Action{because(Blame, e.Err), {Verb: Kill}}
-		}
-	case SuccessorRefused, SuccessorGarbled, StoreFailed:
+		s.Probation = e.Probation
+		return s.to(Storing), do(CloseGates, Store)
+	case SuccessorLate, SuccessorRefused, SuccessorGarbled:
 		return s.to(Reverting), []Action{because(Blame, e.Err), {Verb: Kill}}
 	case SpawnFailed, SuccessorDied:
 		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: Fail}}
@@ -239,6 +245,70 @@ func preparing(s State, e Event) (State, []Action) {
 	return s, nil
 }
 
+// storing waits for what it has begun, whatever happens meanwhile: only then
+// can it be undone.
+func storing(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case Stored:
+		switch {
+		case s.SuccessorDead:
+			return s.revert()
+		case s.Failed:
+			return s.to(TakingBack), nil
+		case e.Offer:
+			return s.to(Offering), do(Offer)
+		}
+		return s.takeover()
+	case StoreFailed:
+		if s.SuccessorDead {
+			return s.revert(because(Blame, e.Err))
+		}
+		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
+	case SuccessorDied:
+		s.Failed, s.SuccessorDead = true, true
+		return s, []Action{because(Blame, e.Err)}
+	case SuccessorRefused, SuccessorGarbled:
+		s.Failed = true
+		return s, []Action{because(Blame, e.Err), {Verb: Kill}}
+	case GaveUp:
+		return s.giveUp(e.Err, Kill)
+	case StopAsked:
+		return s.stop(Kill)
+	case PredecessorGone:
+		s.Predecessor = false
+	}
+	return s, nil
+}
+
+func offering(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case SuccessorAdopted:
+		return s.takeover()
+	case SuccessorLate, SuccessorRefused, SuccessorGarbled:
+		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
+	case SuccessorDied:
+		return s.revert(because(Blame, e.Err))
+	case GaveUp:
+		return s.giveUp(e.Err, Kill)
+	case StopAsked:
+		return s.stop(Kill)
+	case PredecessorGone:
+		s.Predecessor = false
+	}
+	return s, nil
+}
+
+// takeover names the successor main.
+func (s State) takeover() (State, []Action) {
+	return s.to(TakingOver), []Action{{Verb: AnnounceTakeover}, {Verb: NameSuccessor, Probation: s.Probation}}
+}
+
+// revert is the way back to Serving for a process that had stopped to accept
+// and whose successor has gone.
+func (s State) revert(first ...Action) (State, []Action) {
+	return s.to(Serving), append(first, do(NameSelf, Adopt, OpenGates, Fail)...)
+}
+
 func takingOver(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case Named:
@@ -249,7 +319,7 @@ func takingOver(s State, e Event) (State, []Action) {
 	case NamingFailed, SuccessorRefused, SuccessorGarbled:
 		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
 	case SuccessorDied:
-		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: OpenGates}, {Verb: Fail}}
+		return s.revert(because(Blame, e.Err))
 	case GaveUp:
 		return s.giveUp(e.Err)
 	case StopAsked:
@@ -266,14 +336,14 @@ func proving(s State, e Event) (State, []Action) {
 	case SuccessorProven:
 		return s.to(Draining), do(Release, Succeed, Drain)
 	case SuccessorUnhealthy, SuccessorRefused:
-		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: OpenGates}, {Verb: Fail}}
+		return s.revert(because(Blame, e.Err))
 	case SuccessorGarbled, SuccessorLate:
 		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
 	case SuccessorDied:
 		if s.SuccessorStopping {
 			return s.to(Stopping), do(Drain)
 		}
-		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: OpenGates}, {Verb: Fail}}
+		return s.revert(because(Blame, e.Err))
 	case GaveUp:
 		return s.giveUp(e.Err)
 	case StopAsked:
@@ -306,7 +376,7 @@ func reverting(s State, e Event) (State, []Action) {
 func takingBack(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorDied:
-		return s.to(Serving), do(NameSelf, OpenGates, Fail)
+		return s.revert()
 	case GaveUp:
 		return s.giveUp(e.Err)
 	case StopAsked:
@@ -323,7 +393,7 @@ func draining(s State, e Event) (State, []Action) {
 		if s.Superseded || s.SuccessorStopping {
 			return s, nil
 		}
-		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: Resume}, {Verb: OpenGates}, {Verb: SayReady}}
+		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: Adopt}, {Verb: Resume}, {Verb: OpenGates}, {Verb: SayReady}}
 	case DrainedOut:
 		return s.end(nil)
 	case DrainTimedOut:
@@ -356,7 +426,7 @@ func stopping(s State, e Event) (State, []Action) {
 
 // stop is the way out of every phase in which this process is main.
 func (s State) stop(first ...Verb) (State, []Action) {
-	return s.to(Stopping), append(do(first...), do(SayStopping, TellStopping, CloseGates, Drain)...)
+	return s.to(Stopping), append(do(first...), do(SayStopping, TellStopping, CloseGates, Store, Drain)...)
 }
 
 // giveUp is the way out when the application cannot go on. Whoever can take

@@ -15,6 +15,9 @@ import (
 const (
 	// maxRights is SCM_MAX_FD of unix(7): how many descriptors one message carries.
 	maxRights = 253
+	// sendTimeout bounds a Send: a peer that does not read must not stop a
+	// process that serves.
+	sendTimeout = 2 * time.Second
 	// maxDatagram is well under the smallest default send buffer.
 	maxDatagram = 64 << 10
 )
@@ -79,7 +82,8 @@ func checkSocket(fd int) error {
 	return nil
 }
 
-// Send sends one message with the descriptors fds, which stay the caller's.
+// Send sends one message with the descriptors fds, which stay the caller's. It
+// fails if the other end does not read for a while.
 func (c *Conn) Send(m Message, fds ...int) error {
 	datagram, err := Encode(m)
 	if err != nil {
@@ -91,6 +95,9 @@ func (c *Conn) Send(m Message, fds ...int) error {
 	}
 	c.sending.Lock()
 	defer c.sending.Unlock()
+	if err := c.sock.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+		return fmt.Errorf("handover: send %s: %w", m.kind(), err)
+	}
 	if _, _, err := c.sock.WriteMsgUnix(datagram, rights, nil); err != nil {
 		return fmt.Errorf("handover: send %s: %w", m.kind(), err)
 	}
@@ -107,6 +114,10 @@ func (c *Conn) Receive() (Message, []int, error) {
 	}
 	n, oobn, flags, _, err := c.sock.ReadMsgUnix(c.in, c.oob)
 	if err != nil {
+		// An empty datagram looks like the end, but may carry descriptors.
+		if fds, err := rights(c.oob[:oobn]); err == nil {
+			closeAll(fds)
+		}
 		// A peer that was killed with unread messages in its queue shows as a reset.
 		if errors.Is(err, unix.ECONNRESET) {
 			err = io.EOF
@@ -130,10 +141,6 @@ func (c *Conn) Receive() (Message, []int, error) {
 	}
 	return m, fds, nil
 }
-
-// SetDeadline bounds the Send and Receive calls under way and to come; the
-// zero time: no bound.
-func (c *Conn) SetDeadline(t time.Time) error { return c.sock.SetDeadline(t) }
 
 // Close closes this end, which the other sees as io.EOF.
 func (c *Conn) Close() error { return c.sock.Close() }

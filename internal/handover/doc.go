@@ -11,11 +11,13 @@
 //	descriptors{names} + SCM_RIGHTS ──►
 //	                               ◄─── ready{protocol, build, probation}
 //	                                    (or refuse{reason}: nothing has changed)
+//	state{} + SCM_RIGHTS ─────────────►   what is in the store, final (where there is any, or it is wanted)
+//	                               ◄─── adopted{}
 //	takeover{} ───────────────────────►   the predecessor accepts no more and names the successor main
 //	taken-over{} ─────────────────────►   systemd has confirmed it: accept
 //	                               ◄─── proven{} or unhealthy{reason}   (with probation)
 //	released{} ───────────────────────►   the successor sends READY=1
-//	                               ◄─── superseded{}, resumed{}, stopping{}
+//	                               ◄─── superseded{}, resumed{}, stored{}, removed{}, stopping{}
 //
 // # Two builds meet here
 //

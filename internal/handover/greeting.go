@@ -26,6 +26,18 @@ func (c *Conn) Greet(h Hello, descriptors []Descriptor) error {
 	if err := c.Send(h); err != nil {
 		return err
 	}
+	return c.sendDescriptors(descriptors)
+}
+
+// OfferState sends the state message and its descriptors, which stay the caller's.
+func (c *Conn) OfferState(descriptors []Descriptor) error {
+	if err := c.Send(State{Descriptors: len(descriptors)}); err != nil {
+		return err
+	}
+	return c.sendDescriptors(descriptors)
+}
+
+func (c *Conn) sendDescriptors(descriptors []Descriptor) error {
 	for len(descriptors) > 0 {
 		n := min(len(descriptors), maxRights)
 		var m Descriptors
@@ -59,14 +71,26 @@ func (c *Conn) Greeted() (Hello, []Descriptor, error) {
 		err := &VersionError{Ours: Current, Theirs: h.Protocol}
 		return Hello{}, nil, errors.Join(err, c.Send(Refuse{Protocol: Current, Reason: err.Error()}))
 	}
+	got, err := c.receiveDescriptors(h.Descriptors)
+	if err != nil {
+		return Hello{}, nil, err
+	}
+	return h, got, nil
+}
+
+// TakeState receives the descriptors that a State message announces. They are
+// the caller's; on error none is left open.
+func (c *Conn) TakeState(m State) ([]Descriptor, error) { return c.receiveDescriptors(m.Descriptors) }
+
+func (c *Conn) receiveDescriptors(count int) ([]Descriptor, error) {
 	var got []Descriptor
-	fail := func(err error) (Hello, []Descriptor, error) {
+	fail := func(err error) ([]Descriptor, error) {
 		for _, d := range got {
 			closeAll([]int{d.FD})
 		}
-		return Hello{}, nil, err
+		return nil, err
 	}
-	for len(got) < h.Descriptors {
+	for len(got) < count {
 		m, fds, err := c.next()
 		if err != nil {
 			return fail(fmt.Errorf("waiting for descriptors: %w", err))
@@ -74,7 +98,7 @@ func (c *Conn) Greeted() (Hello, []Descriptor, error) {
 		d, ok := m.(Descriptors)
 		if !ok {
 			closeAll(fds)
-			return fail(fmt.Errorf("handover: %s came with %d of %d descriptors received", m.kind(), len(got), h.Descriptors))
+			return fail(fmt.Errorf("handover: %s came with %d of %d descriptors received", m.kind(), len(got), count))
 		}
 		if len(d.Names) != len(fds) || len(fds) == 0 {
 			closeAll(fds)
@@ -84,7 +108,7 @@ func (c *Conn) Greeted() (Hello, []Descriptor, error) {
 			got = append(got, Descriptor{name, fds[i]})
 		}
 	}
-	return h, got, nil
+	return got, nil
 }
 
 // next is Receive without the messages a later minor version may have added.

@@ -45,6 +45,12 @@ type (
 		Names []string `json:"names"`
 	}
 
+	// State offers what is in the sender's store, which the sender changes no
+	// more; Descriptors messages follow as after Hello.
+	State struct {
+		Descriptors int `json:"descriptors"`
+	}
+
 	// Takeover says that the sender accepts no more and is about to name the
 	// receiver main: from here on the receiver carries on if the sender dies.
 	Takeover struct{}
@@ -63,10 +69,15 @@ type (
 	Ready struct {
 		Protocol Version `json:"protocol"`
 		Build    string  `json:"build"`
+		// Adopts: the sender wants State before the takeover, and answers Adopted.
+		Adopts bool `json:"adopts,omitempty"`
 		// ProbationUSec is how long the sender wants to serve before it calls
 		// itself proven, in microseconds. Zero: it is proven by being ready.
 		ProbationUSec int64 `json:"probation_usec,omitempty"`
 	}
+
+	// Adopted says that the sender has taken what State offered.
+	Adopted struct{}
 
 	// Refuse says that the sender will not take over, and why.
 	Refuse struct {
@@ -89,6 +100,16 @@ type (
 	// Resumed takes Superseded back: the sender is main again.
 	Resumed struct{}
 
+	// Stored and Removed say what the sender is about to have systemd store and
+	// remove, so that the receiver has it when it takes back. Stored carries one
+	// descriptor for each name.
+	Stored struct {
+		Names []string `json:"names"`
+	}
+	Removed struct {
+		Names []string `json:"names"`
+	}
+
 	// Stopping says that the sender was told to stop, so its end is no reason
 	// to take back.
 	Stopping struct{}
@@ -96,15 +117,19 @@ type (
 
 func (Hello) kind() string       { return "hello" }
 func (Descriptors) kind() string { return "descriptors" }
+func (State) kind() string       { return "state" }
 func (Takeover) kind() string    { return "takeover" }
 func (TakenOver) kind() string   { return "taken-over" }
 func (Released) kind() string    { return "released" }
 func (Ready) kind() string       { return "ready" }
+func (Adopted) kind() string     { return "adopted" }
 func (Refuse) kind() string      { return "refuse" }
 func (Proven) kind() string      { return "proven" }
 func (Unhealthy) kind() string   { return "unhealthy" }
 func (Superseded) kind() string  { return "superseded" }
 func (Resumed) kind() string     { return "resumed" }
+func (Stored) kind() string      { return "stored" }
+func (Removed) kind() string     { return "removed" }
 func (Stopping) kind() string    { return "stopping" }
 
 // ErrUnknownType marks a message of a type this build doesn't know: to be
@@ -138,6 +163,8 @@ func Decode(datagram []byte) (Message, error) {
 		return decode[Hello](datagram)
 	case "descriptors":
 		return decode[Descriptors](datagram)
+	case "state":
+		return decode[State](datagram)
 	case "takeover":
 		return decode[Takeover](datagram)
 	case "taken-over":
@@ -146,6 +173,8 @@ func Decode(datagram []byte) (Message, error) {
 		return decode[Released](datagram)
 	case "ready":
 		return decode[Ready](datagram)
+	case "adopted":
+		return decode[Adopted](datagram)
 	case "refuse":
 		return decode[Refuse](datagram)
 	case "proven":
@@ -156,6 +185,10 @@ func Decode(datagram []byte) (Message, error) {
 		return decode[Superseded](datagram)
 	case "resumed":
 		return decode[Resumed](datagram)
+	case "stored":
+		return decode[Stored](datagram)
+	case "removed":
+		return decode[Removed](datagram)
 	case "stopping":
 		return decode[Stopping](datagram)
 	case "":

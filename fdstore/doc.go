@@ -1,0 +1,93 @@
+// Package fdstore keeps what must outlive a process in systemd's file descriptor
+// store: state, logs of changes, and connections by the thousand.
+//
+// It implements the service's side of the store as sd_pid_notify_with_fds(3) and
+// systemd.service(5), FileDescriptorStoreMax=, describe it. systemd holds a duplicate of
+// every descriptor in the store, across any death of the service's processes, and hands
+// them to the next main process by name. The unit needs
+//
+//	[Service]
+//	FileDescriptorStoreMax=64
+//	NotifyAccess=main
+//
+// and systemd 254 or later, which says in $FDSTORE how many entries there may be.
+// FileDescriptorStorePreserve=yes keeps the store over stop and start as well.
+//
+// # The store
+//
+// A program opens it with what it was passed, once, and asks for things by name:
+//
+//	set, err := activation.Take()
+//	max, err := fdstore.Quota()
+//	store, err := fdstore.Open(fdstore.Config{
+//		Entries:  set.Claim(fdstore.Reserved),
+//		Notifier: notifier,
+//		Max:      max,
+//		Sockets:  set.Names(),
+//	})
+//
+// There are four kinds of entries. In the store they are called
+// instar.KIND.NAME.NUMBER; the number lets a new one be stored before the old one is
+// removed, so that at every instant one of them, complete, is there.
+//
+//	fd       one descriptor                 Put, Replace, File, Claim
+//	blob     a value, replaced whole        WriteBlob, Blob, Save, Load
+//	journal  a value and a log of changes   Journal
+//	bundle   many descriptors with labels   Bundle
+//
+// A [Blob] is a sealed memory file. Use it for what changes now and then: each change
+// is a round trip to systemd, of a fraction of a millisecond.
+//
+// A [Journal] is an append-only memory file, stored once. A record is one write(2) to
+// memory that systemd holds too, so it is safe from any death as soon as Append
+// returns, and systemd has no part in it. Use it for what changes all the time.
+//
+// A [Bundle] is two sockets, stored once, whose receive queues hold descriptors in
+// SCM_RIGHTS messages. To add a connection is one sendmsg(2), and again systemd has no
+// part in it. As plain entries thousands of connections would stall PID 1 for seconds,
+// because it compares each with all the others. compact.go tells how a queue of a
+// few hundred messages holds tens of thousands of connections, which come and go.
+//
+// None of them survives the machine: the store is memory. It survives reload, restart,
+// the death of every process of the service, and with FileDescriptorStorePreserve=yes
+// stop and start, and soft-reboot (says systemd.service(5)). systemd 261 and later
+// carry memory files over kexec: blobs and journals, not sockets.
+//
+// # Who may write, and when
+//
+// Reading changes nothing: no entry, no queue, no shared file offset. A reader may
+// die anywhere, and the next one finds the same.
+//
+// Only the main process writes. systemd tells nobody what is in the store, so a
+// Store knows it by keeping count; and a journal or a bundle that two processes wrote to
+// would be no use to either. In an upgrade the predecessor calls [Store.Stop], which
+// waits for what is under way; then the successor, which was handed [Store.Entries],
+// may open journals and bundles, and once it is the main process it may change the
+// store. If it is to take back, the predecessor calls [Store.Resume] and opens them
+// again. An entry that another generation made meanwhile it does not know of.
+//
+// Every change to the store is confirmed by a barrier (sd_notify_barrier(3)), with the
+// deadline of the context or [DefaultTimeout]. That says systemd has read it; it does not
+// say that it has kept it. Nothing says that, so what could make it drop a
+// descriptor is checked beforehand: the number of entries, the name, and that the same
+// open file description is not stored twice. An entry that was put without FDPOLL=0
+// and has hung up is gone from the store and still counts here, until it is removed.
+//
+// # Who owns a descriptor
+//
+// The Store owns those it was opened with, and a duplicate of everything it has put.
+// What is passed to Put, Add and the like is borrowed: the caller closes it, and may do
+// so at once. What File, Claim, Blob and Recover return is a duplicate, which the
+// caller closes. Everything is close-on-exec.
+//
+// A stored connection never looks closed to its peer, because systemd has it open. So an
+// ended one is shut down, not only closed: [Bundle.End].
+//
+// # What is not understood
+//
+// Blobs, journals and messages of a bundle have a magic number, a format version and
+// checksums. What does not fit is [ErrForeign], [ErrTruncated], [ErrCorrupt],
+// [ErrNewerFormat] or [ErrNewerSchema], and stays as it is. What an earlier version of
+// the program stored and this one never asks for is reported by [Store.Leftovers], and
+// removed by [Store.Discard].
+package fdstore

@@ -1,0 +1,173 @@
+package fdstore
+
+import "slices"
+
+// index is what a bundle's log says, read to its end: which IDs are in the bundle,
+// and what their labels are.
+//
+// A bundle's log is spread over queues. What orders it is the seq of the messages, not
+// their place: an op is true until a later one about the same ID says otherwise. So a
+// message can be written again, later, in another queue, before it is taken out
+// of the first, and a death in between leaves it twice, which means the same as once.
+type index struct {
+	entries map[ID]*entry
+	live    int
+	lastID  ID
+	lastSeq uint64
+	marks   []mark // of a chunk, not used yet
+}
+
+type entry struct {
+	label   []byte
+	removed bool
+	copies  int    // opAdds about it in the queues; a tombstone has to outlive them all
+	going   int    // of the copies, those that a rewriting takes out: scratch of keep
+	added   uint64 // seq of the newest opAdd
+	labeled uint64 // seq of the newest op that gives it a label
+	buried  uint64 // seq of the newest opRemove
+	queue   *queue // with the newest opAdd
+	fd      int    // a duplicate, while that is a single one in the young queue; or -1
+}
+
+// mark is what is remembered of an op in a queue. entry is nil if the op was about
+// something that was out of the queues before, and so says nothing.
+type mark struct {
+	kind  opKind
+	id    ID
+	entry *entry
+}
+
+func newIndex() *index { return &index{entries: make(map[ID]*entry)} }
+
+// get returns the entry of an ID that is in the bundle.
+func (x *index) get(id ID) (*entry, bool) {
+	e, ok := x.entries[id]
+	return e, ok && !e.removed
+}
+
+// apply notes that a message is in a queue. Messages come in the order of their seq.
+func (x *index) apply(q *queue, seq uint64, ops []op) []mark {
+	x.lastSeq = max(x.lastSeq, seq)
+	marks := x.newMarks(len(ops))
+	for i, o := range ops {
+		x.lastID = max(x.lastID, o.id)
+		e := x.entries[o.id]
+		if e == nil && o.kind == opAdd {
+			e = &entry{fd: -1}
+			x.entries[o.id] = e
+			x.live++
+		}
+		marks[i] = mark{o.kind, o.id, e}
+		if e != nil {
+			x.applyTo(e, q, seq, o)
+		}
+	}
+	return marks
+}
+
+func (x *index) applyTo(e *entry, q *queue, seq uint64, o op) {
+	switch o.kind {
+	case opAdd:
+		e.copies++
+		if e.removed {
+			break // for good: what is removed is never written again
+		}
+		if e.queue != nil {
+			e.queue.live--
+		}
+		q.live++
+		e.added, e.labeled, e.queue = seq, seq, q
+		e.label = slices.Clone(o.label)
+	case opLabel:
+		e.labeled = seq
+		e.label = slices.Clone(o.label)
+	case opRemove:
+		if !e.removed {
+			e.queue.live--
+			x.live--
+		}
+		e.removed = true
+		e.buried = seq
+		e.label = nil
+	}
+}
+
+// newMarks returns n marks of a chunk, for most messages have but one.
+func (x *index) newMarks(n int) []mark {
+	const chunk = 256
+	if len(x.marks) < n {
+		x.marks = make([]mark, max(n, chunk))
+	}
+	marks := x.marks[:n:n]
+	x.marks = x.marks[n:]
+	return marks
+}
+
+// forget notes that messages were taken out of a queue.
+func (x *index) forget(messages []queued) {
+	for _, m := range messages {
+		for _, k := range m.marks {
+			if k.kind != opAdd {
+				continue
+			}
+			if k.entry.copies--; k.entry.copies == 0 {
+				delete(x.entries, k.id)
+			}
+		}
+	}
+}
+
+// current says that k, in the message of that seq, is the newest opAdd of a
+// descriptor that is in the bundle.
+func (k mark) current(seq uint64) bool {
+	return k.kind == opAdd && !k.entry.removed && k.entry.added == seq
+}
+
+// keep returns what has to be written again before the messages can go: what they
+// alone still say. A descriptor is written with its newest label.
+func keep(messages []queued) []op {
+	var ops []op
+	for _, m := range messages {
+		for _, k := range m.marks {
+			if k.entry != nil {
+				k.entry.going = 0
+			}
+		}
+	}
+	for _, m := range messages {
+		for _, k := range m.marks {
+			if k.kind != opAdd {
+				continue
+			}
+			k.entry.going++
+			if k.current(m.seq) {
+				ops = append(ops, op{opAdd, k.id, k.entry.label})
+			}
+		}
+	}
+	for _, m := range messages {
+		for _, k := range m.marks {
+			// What is about nothing that stays is moot.
+			if k.kind == opAdd || k.entry == nil || k.entry.going >= k.entry.copies {
+				continue
+			}
+			switch e := k.entry; {
+			case k.kind == opLabel && !e.removed && e.labeled == m.seq:
+				ops = append(ops, op{opLabel, k.id, e.label})
+			case k.kind == opRemove && e.buried == m.seq:
+				ops = append(ops, op{opRemove, k.id, nil})
+			}
+		}
+	}
+	return ops
+}
+
+func countAdds(marks []mark) int {
+	n := 0
+	for _, k := range marks {
+		if k.kind == opAdd {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,370 @@
+package fdstore
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/fdstore/storetest"
+)
+
+// soon is a context that ends before long: for what must time out.
+func soon(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestPutGetRemove(t *testing.T) {
+	noLeaks(t)
+	m := storetest.Start(t, 4)
+	s := nextGeneration(t, m)
+	one, two := identify(t, 1), identify(t, 2)
+	defer unix.Close(one)
+	defer unix.Close(two)
+	if err := s.Put(background(), "x", one); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(background(), "x", two); !errors.Is(err, ErrExist) {
+		t.Errorf("put again: %v", err)
+	}
+	if err := s.PutNoPoll(background(), "y", one); !errors.Is(err, ErrSameFile) {
+		t.Errorf("put the same file: %v", err)
+	}
+	if err := s.Replace(background(), "x", one); err != nil {
+		t.Errorf("replace by the same file: %v", err)
+	}
+	if err := s.PutNoPoll(background(), "y", two); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); !slices.Equal(got, []string{"instar.fd.x.1", "instar.fd.y.1"}) {
+		t.Errorf("the store has %q", got)
+	}
+	if !m.Polled("instar.fd.x.1") || m.Polled("instar.fd.y.1") {
+		t.Error("FDPOLL= is wrong")
+	}
+	three := identify(t, 3)
+	defer unix.Close(three)
+	if err := s.ReplaceNoPoll(background(), "y", three); err != nil {
+		t.Fatal(err)
+	}
+
+	s = nextGeneration(t, m)
+	if used, max := s.Used(); used != 2 || max != 4 {
+		t.Errorf("used %d of %d", used, max)
+	}
+	f, err := s.File("y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := identity(t, int(f.Fd())); got != 3 {
+		t.Errorf("y is file %d", got)
+	}
+	f.Close()
+	if left := s.Leftovers(); len(left) != 1 || left[0] != (Info{KindFD, "x", "instar.fd.x.1"}) {
+		t.Errorf("leftovers %v", left)
+	}
+	if f, err = s.Claim(background(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	if got := identity(t, int(f.Fd())); got != 1 {
+		t.Errorf("x is file %d", got)
+	}
+	f.Close()
+	if err := s.Remove(background(), KindFD, "y"); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); len(got) != 0 || len(m.Dropped()) != 0 || len(s.List()) != 0 {
+		t.Errorf("the store has %q, dropped %q", got, m.Dropped())
+	}
+	if _, err := s.File("x"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	if err := s.Remove(background(), KindFD, "x"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	// A number is not used twice, whatever systemd has not read yet.
+	if err := s.Put(background(), "x", one); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); !slices.Equal(got, []string{"instar.fd.x.2"}) {
+		t.Errorf("the store has %q", got)
+	}
+}
+
+func TestPutErrors(t *testing.T) {
+	noLeaks(t)
+	m := storetest.Start(t, 1)
+	fd := file(t)
+	s := nextGeneration(t, m, "http")
+	for _, c := range []struct {
+		name string
+		want error
+		say  string
+	}{
+		{"", ErrInvalidName, "empty"},
+		{"a:b", ErrInvalidName, "':'"},
+		{"a\nb", ErrInvalidName, "ASCII"},
+		{"é", ErrInvalidName, "ASCII"},
+		{strings.Repeat("x", MaxName+1), ErrInvalidName, "200"},
+		{"http", ErrNameClash, "FileDescriptorName=http"},
+	} {
+		err := s.Put(background(), c.name, fd)
+		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.say) {
+			t.Errorf("%q: %v", c.name, err)
+		}
+	}
+	if err := s.Put(background(), "one", fd); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Put(background(), "two", file(t))
+	var full *FullError
+	if !errors.As(err, &full) || !errors.Is(err, ErrFull) || full.Used != 1 || full.Max != 1 ||
+		!strings.Contains(err.Error(), "FileDescriptorStoreMax=") {
+		t.Errorf("full: %v", err)
+	}
+	if err := s.Replace(background(), "one", file(t)); !errors.Is(err, ErrFull) {
+		t.Errorf("replace in a full store: %v", err)
+	}
+	if got := m.Names(); !slices.Equal(got, []string{"instar.fd.one.1"}) || len(m.Dropped()) != 0 {
+		t.Errorf("the store has %q, dropped %q", got, m.Dropped())
+	}
+	s.Stop()
+	if err := s.Put(background(), "two", fd); !errors.Is(err, ErrStopped) {
+		t.Errorf("stopped: %v", err)
+	}
+	if err := s.Remove(background(), KindFD, "one"); !errors.Is(err, ErrStopped) {
+		t.Errorf("stopped: %v", err)
+	}
+	s.Resume()
+	if err := s.Remove(background(), KindFD, "one"); err != nil {
+		t.Errorf("resumed: %v", err)
+	}
+	if err := s.Put(background(), "bad", 1<<20); err == nil {
+		t.Error("a descriptor that is not open was put")
+	}
+}
+
+func TestNoStore(t *testing.T) {
+	fd := file(t)
+	m := storetest.Start(t, 0)
+	for _, s := range []*Store{nextGeneration(t, m), must(Open(Config{Max: 5}))} {
+		_, journal := s.Journal(background(), "x", JournalConfig{})
+		_, bundle := s.Bundle(background(), "x")
+		for what, err := range map[string]error{
+			"put":     s.Put(background(), "x", fd),
+			"save":    Save(background(), s, Key{Name: "x"}, 1),
+			"journal": journal,
+			"bundle":  bundle,
+		} {
+			if !errors.Is(err, ErrNoStore) || !strings.Contains(err.Error(), "FileDescriptorStoreMax=") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if _, err := s.Blob("x", 0); !errors.Is(err, ErrNotFound) {
+			t.Errorf("blob: %v", err)
+		}
+	}
+	if _, err := Open(Config{Max: -1}); err == nil {
+		t.Error("Max -1 was accepted")
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// What is not confirmed is taken back.
+func TestUnconfirmed(t *testing.T) {
+	noLeaks(t)
+	m := storetest.Start(t, 9)
+	s := nextGeneration(t, m)
+	if err := Save(background(), s, Key{Name: "v"}, "old"); err != nil {
+		t.Fatal(err)
+	}
+	m.HoldBarriers()
+	if err := s.Put(soon(t), "x", file(t)); !errors.Is(err, ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	if err := Save(soon(t), s, Key{Name: "v"}, "new"); !errors.Is(err, ErrUnconfirmed) {
+		t.Fatal(err)
+	}
+	m.ReleaseBarriers()
+	if err := s.Put(background(), "y", file(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.v.1", "instar.fd.y.1"}) {
+		t.Errorf("the store has %q", got)
+	}
+	if v, _, err := Load[string](s, Key{Name: "v"}); v != "old" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+}
+
+func TestSaveLoad(t *testing.T) {
+	noLeaks(t)
+	type state struct{ Users []string }
+	m := storetest.Start(t, 2)
+	s := nextGeneration(t, m)
+	key := Key{Name: "users", Schema: 3}
+	if _, _, err := Load[state](s, key); !errors.Is(err, ErrNotFound) {
+		t.Fatal(err)
+	}
+	for _, users := range [][]string{{"ada"}, {"ada", "grace"}} {
+		if err := Save(background(), s, key, state{users}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = nextGeneration(t, m)
+	v, schema, err := Load[state](s, Key{Name: "users", Schema: 4})
+	if err != nil || schema != 3 || !slices.Equal(v.Users, []string{"ada", "grace"}) {
+		t.Errorf("%v, schema %d, %v", v, schema, err)
+	}
+	if _, _, err := Load[state](s, Key{Name: "users", Schema: 2}); !errors.Is(err, ErrNewerSchema) {
+		t.Error(err)
+	}
+	if _, _, err := Load[int](s, key); err == nil || !strings.Contains(err.Error(), `"users"`) {
+		t.Errorf("loaded as int: %v", err)
+	}
+	if err := Save(background(), s, key, func() {}); err == nil {
+		t.Error("a function was saved")
+	}
+	broken := errors.New("broken")
+	err = s.WriteBlob(background(), "users", 3, func(w io.Writer) error { w.Write([]byte("ha")); return broken })
+	if !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if v, _, err := Load[state](s, key); err != nil || len(v.Users) != 2 {
+		t.Errorf("after a failed write: %v, %v", v, err)
+	}
+}
+
+// Both are in the store, as after a death between storing and removing.
+func TestSuperseded(t *testing.T) {
+	noLeaks(t)
+	m := storetest.Start(t, 5)
+	for number, value := range map[string]string{"9": `"old"`, "10": `"new"`} {
+		fd := writeBlob(t, 0, []byte(value))
+		m.Insert("instar.blob.v."+number, fd)
+		unix.Close(fd)
+	}
+	s := nextGeneration(t, m)
+	if v, _, err := Load[string](s, Key{Name: "v"}); v != "new" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+	if len(m.Names()) != 2 {
+		t.Error("reading has removed something")
+	}
+	if err := s.Tidy(background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.v.10"}) {
+		t.Errorf("the store has %q", got)
+	}
+	if err := Save(background(), s, Key{Name: "v"}, "newest"); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.v.11"}) {
+		t.Errorf("the store has %q", got)
+	}
+}
+
+func TestLeftovers(t *testing.T) {
+	noLeaks(t)
+	m := storetest.Start(t, 5)
+	for _, name := range []string{"instar.crystal.x.1", "instar.nonsense", "instar.blob.old.3", "instar.blob.known.1"} {
+		fd := writeBlob(t, 0, []byte("1"))
+		m.Insert(name, fd)
+		unix.Close(fd)
+	}
+	s := nextGeneration(t, m)
+	if _, _, err := Load[int](s, Key{Name: "known"}); err != nil {
+		t.Fatal(err)
+	}
+	want := []Info{{"", "", "instar.crystal.x.1"}, {"", "", "instar.nonsense"}, {KindBlob, "old", "instar.blob.old.3"}}
+	if got := s.Leftovers(); !slices.Equal(got, want) {
+		t.Errorf("leftovers %v", got)
+	}
+	if used, _ := s.Used(); used != 4 {
+		t.Errorf("used %d", used)
+	}
+	if err := s.Discard(background(), "instar.nonsense", "instar.blob.known.1"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("discard what is known: %v", err)
+	}
+	if err := s.Discard(background(), "instar.nonsense", "instar.crystal.x.1", "instar.blob.old.3"); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.known.1"}) || len(s.Leftovers()) != 0 {
+		t.Errorf("the store has %q", got)
+	}
+}
+
+// In an upgrade the successor gets the entries from the predecessor, not from systemd.
+func TestHandover(t *testing.T) {
+	noLeaks(t)
+	m := storetest.Start(t, 5)
+	predecessor := nextGeneration(t, m)
+	if err := Save(background(), predecessor, Key{Name: "v"}, 42); err != nil {
+		t.Fatal(err)
+	}
+	predecessor.Stop()
+	var entries []activation.Entry
+	for _, e := range predecessor.Entries() {
+		e.FD = must(duplicate(e.FD))
+		entries = append(entries, e)
+	}
+	set := must(activation.New(entries))
+	defer set.Close()
+	successor := must(Open(Config{Entries: set.Claim(Reserved), Max: m.Max()}))
+	defer successor.Close()
+	if v, _, err := Load[int](successor, Key{Name: "v"}); v != 42 || err != nil {
+		t.Errorf("%d, %v", v, err)
+	}
+}
+
+func TestThousandRounds(t *testing.T) {
+	noLeaks(t)
+	m := storetest.Start(t, 8)
+	s := nextGeneration(t, m)
+	for i := range 1000 {
+		fd := identify(t, i)
+		if err := s.Replace(background(), "fd", fd); err != nil {
+			t.Fatal(i, err)
+		}
+		unix.Close(fd)
+		if err := Save(background(), s, Key{Name: "blob"}, i); err != nil {
+			t.Fatal(i, err)
+		}
+		if i%10 == 0 {
+			before := s
+			s = nextGeneration(t, m)
+			before.Close()
+		}
+		f, err := s.Claim(background(), "fd")
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		if got := identity(t, int(f.Fd())); got != i {
+			t.Fatalf("round %d got file %d", i, got)
+		}
+		f.Close()
+		if i%3 == 0 {
+			if err := s.Remove(background(), KindBlob, "blob"); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+	}
+	if dropped := m.Dropped(); len(dropped) != 0 {
+		t.Errorf("dropped %q", dropped)
+	}
+}
