@@ -17,7 +17,7 @@ func TestSuccessorsDescriptors(t *testing.T) {
 		s.install("web", "ExecStart=", "ExecStart=/opt/web/web 1000")
 		s.ask("/")
 		predecessor := s.mainPID("web")
-		_, err := s.machine.Run(s.ctx, "cp", "--remove-destination", "/bin/sleep", s.binary("web"))
+		_, err := s.run("cp", "--remove-destination", "/bin/sleep", s.binary("web"))
 		s.must(err)
 
 		reloaded := make(chan error)
@@ -99,7 +99,7 @@ func TestHundredReloads(t *testing.T) {
 		if th > threads+10 {
 			t.Errorf("%d threads after 100 reloads, %d after the first", th, threads)
 		}
-		if out, err := s.machine.Run(s.ctx, "ps", "-eo", "stat,comm"); err != nil || strings.Contains(out, "Z") {
+		if out, err := s.run("ps", "-eo", "stat,comm"); err != nil || strings.Contains(out, "Z") {
 			t.Errorf("zombies are left, or %v:\n%s", err, out)
 		}
 		// Failed upgrades leave nothing either, in a process that stays.

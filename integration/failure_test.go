@@ -8,7 +8,9 @@ import (
 
 // A successor that fails in initialisation, in whichever way, leaves the
 // predecessor serving with no failed request and a STATUS= that says why.
-func TestFailedUpgrade(t *testing.T) {
+func TestFailedUpgrade(t *testing.T) { onEach(t, failedUpgrade) }
+
+func failedUpgrade(t *testing.T, s *site) {
 	faults := []struct{ fault, status string }{
 		{"crash", `^upgrade failed: the successor ended: PID \d+ exited with status 1; generation 1 \(good\) serves on$`},
 		{"panic", `exited with status 2`},
@@ -19,59 +21,57 @@ func TestFailedUpgrade(t *testing.T) {
 		{"misnamed", `the successor refused: .*"https".*FileDescriptorName=https`},
 		{"garbage", `does not speak the handover protocol: .*"HTTP/1.1 200 OK`},
 	}
-	onEach(t, func(t *testing.T, s *site) {
-		s.release("web", "integration/faulty", "version=good")
-		s.install("web")
-		s.ask("/")
-		predecessor := s.mainPID("web")
-		stop := s.load(false)
-		for _, f := range faults {
-			s.release("web", "integration/faulty", "version=bad", "fault="+f.fault)
-			// systemctl learns of the verdict in STATUS= alone here: the unit has
-			// no ExecReload=.
-			s.reload("web")
-			if a := s.ask("/"); a.generation != 1 || a.build != "good" {
-				t.Errorf("%s: it answers as %+v", f.fault, a)
-			}
-			if pid := s.mainPID("web"); pid != predecessor {
-				t.Errorf("%s: MainPID is %d, was %d", f.fault, pid, predecessor)
-			}
-			if status := s.show("web", "StatusText"); !regexp.MustCompile(f.status).MatchString(status) {
-				t.Errorf("%s: StatusText is %q, want a match of %s", f.fault, status, f.status)
-			}
-			if errno := s.show("web", "StatusErrno"); errno == "0" {
-				t.Errorf("%s: StatusErrno=0", f.fault)
-			}
-			if n := s.processes("web"); n != 1 {
-				t.Errorf("%s: %d processes are left\n%s", f.fault, n, s.journal())
-			}
-		}
-		// A file that is no program at all, and none.
-		s.must(s.machine.WriteFile(s.binary("web"), []byte("not a program"), 0o755))
+	s.release("web", "integration/faulty", "version=good")
+	s.install("web")
+	s.ask("/")
+	predecessor := s.mainPID("web")
+	stop := s.load(false)
+	for _, f := range faults {
+		s.release("web", "integration/faulty", "version=bad", "fault="+f.fault)
+		// systemctl learns of the verdict in STATUS= alone here: the unit has
+		// no ExecReload=.
 		s.reload("web")
-		if status := s.show("web", "StatusText"); !strings.Contains(status, "no successor could be started") {
-			t.Errorf("no program: StatusText is %q", status)
+		if a := s.ask("/"); a.generation != 1 || a.build != "good" {
+			t.Errorf("%s: it answers as %+v", f.fault, a)
 		}
-		s.must(s.machine.Remove(s.binary("web")))
-		s.reload("web")
-		if status := s.show("web", "StatusText"); !strings.Contains(status, "no such file") {
-			t.Errorf("no file: StatusText is %q", status)
+		if pid := s.mainPID("web"); pid != predecessor {
+			t.Errorf("%s: MainPID is %d, was %d", f.fault, pid, predecessor)
 		}
+		if status := s.show("web", "StatusText"); !regexp.MustCompile(f.status).MatchString(status) {
+			t.Errorf("%s: StatusText is %q, want a match of %s", f.fault, status, f.status)
+		}
+		if errno := s.show("web", "StatusErrno"); errno == "0" {
+			t.Errorf("%s: StatusErrno=0", f.fault)
+		}
+		if n := s.processes("web"); n != 1 {
+			t.Errorf("%s: %d processes are left\n%s", f.fault, n, s.journal())
+		}
+	}
+	// A file that is no program at all, and none.
+	s.must(s.manager.Host().WriteFile(s.binary("web"), []byte("not a program"), 0o755))
+	s.reload("web")
+	if status := s.show("web", "StatusText"); !strings.Contains(status, "no successor could be started") {
+		t.Errorf("no program: StatusText is %q", status)
+	}
+	s.must(s.manager.Host().Remove(s.binary("web")))
+	s.reload("web")
+	if status := s.show("web", "StatusText"); !strings.Contains(status, "no such file") {
+		t.Errorf("no file: StatusText is %q", status)
+	}
 
-		// And right after all these a good one goes through.
-		s.release("web", "integration/faulty", "version=better")
-		s.reload("web")
-		if a := s.ask("/"); a.generation != 2 || a.build != "better" {
-			t.Errorf("after all these a good upgrade answers as %+v", a)
-		}
-		if errno := s.show("web", "StatusErrno"); errno != "0" {
-			t.Errorf("StatusErrno=%s after an upgrade that succeeded", errno)
-		}
-		stop()
-		if n := s.show("web", "NRestarts"); n != "0" {
-			t.Errorf("NRestarts=%s", n)
-		}
-	})
+	// And right after all these a good one goes through.
+	s.release("web", "integration/faulty", "version=better")
+	s.reload("web")
+	if a := s.ask("/"); a.generation != 2 || a.build != "better" {
+		t.Errorf("after all these a good upgrade answers as %+v", a)
+	}
+	if errno := s.show("web", "StatusErrno"); errno != "0" {
+		t.Errorf("StatusErrno=%s after an upgrade that succeeded", errno)
+	}
+	stop()
+	if n := s.show("web", "NRestarts"); n != "0" {
+		t.Errorf("NRestarts=%s", n)
+	}
 }
 
 // processes counts the processes of a service.
@@ -84,7 +84,7 @@ func (s *site) processes(service string) int {
 func (s *site) pids(service string) []string {
 	s.Helper()
 	group := s.show(service, "ControlGroup")
-	out, err := s.machine.Run(s.ctx, "cat", "/sys/fs/cgroup"+group+"/cgroup.procs")
+	out, err := s.run("cat", "/sys/fs/cgroup"+group+"/cgroup.procs")
 	s.must(err)
 	return strings.Fields(out)
 }

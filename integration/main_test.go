@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 // onEach runs test on a machine of its own for each version of systemd.
 func onEach(t *testing.T, test func(t *testing.T, s *site)) {
 	t.Helper()
+	if os.Getenv("INSTAR_SYSTEMD") == "host" {
+		test(t, onHost(t))
+		return
+	}
 	versions, err := machine.Wanted()
 	if err != nil {
 		t.Fatal(err)
@@ -42,11 +46,13 @@ func onEach(t *testing.T, test func(t *testing.T, s *site)) {
 }
 
 // boot starts a machine that lives as long as the test.
-func boot(t *testing.T, v machine.Version) *site {
+func boot(t *testing.T, v machine.Version) *site { return bootWith(t, v, machine.Options{}) }
+
+func bootWith(t *testing.T, v machine.Version, o machine.Options) *site {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	m, err := machine.Boot(ctx, v, machine.Options{})
+	m, err := machine.Boot(ctx, v, o)
 	switch {
 	case errors.Is(err, machine.ErrUnavailable):
 		t.Skipf("NOT RUN: %v", err)
@@ -60,5 +66,29 @@ func boot(t *testing.T, v machine.Version) *site {
 			t.Error(err)
 		}
 	})
-	return &site{T: t, ctx: ctx, machine: m, manager: m.System()}
+	return &site{T: t, ctx: ctx, machine: m, manager: m.System(), runtime: "/run"}
+}
+
+// onHost uses the manager of the user who runs the test, where that is new enough.
+func onHost(t *testing.T) *site {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	manager, err := machine.HostUser(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{T: t, ctx: ctx, manager: manager, user: true, runtime: os.Getenv("XDG_RUNTIME_DIR")}
+}
+
+// asUser tells a story under the manager of a user.
+func asUser(story func(*testing.T, *site)) func(*testing.T, *site) {
+	return func(t *testing.T, s *site) {
+		if s.machine != nil {
+			manager, err := s.machine.User(s.ctx, machine.UserUID)
+			s.must(err)
+			s.manager, s.user, s.runtime = manager, true, fmt.Sprintf("/run/user/%d", machine.UserUID)
+		}
+		story(t, s)
+	}
 }

@@ -22,9 +22,10 @@ import (
 type site struct {
 	*testing.T
 	ctx     context.Context
-	machine *machine.Machine
+	machine *machine.Machine // nil: this host
 	manager *machine.Manager
-	user    bool // the manager is a user's
+	user    bool   // the manager is a user's
+	runtime string // where its sockets are: %t of systemd.unit(5)
 }
 
 // where the services of the examples listen.
@@ -46,7 +47,7 @@ func (s *site) binary(service string) string {
 }
 
 // sandbox matches what the manager of a user has no right to set up.
-var sandbox = regexp.MustCompile(`(?m)^(DynamicUser|Private|Restrict(Address|Names|Real|SUID)|IPAddress|Protect|ProcSubset|NoNew|Capability|Lock|MemoryDeny|RemoveIPC|SystemCall|UMask|ListenStream=/).*\n`)
+var sandbox = regexp.MustCompile(`(?m)^(DynamicUser|Private|Restrict(Address|Names|Real|SUID)|IPAddress|Protect|ProcSubset|NoNew|Capability|Lock|MemoryDeny|RemoveIPC|SystemCall|UMask).*\n`)
 
 // install puts the units of an example in place, with drop-in settings for its
 // service, such as "Restart=no", and starts its sockets.
@@ -56,7 +57,7 @@ func (s *site) install(service string, settings ...string) {
 	s.must(err)
 	files, err := filepath.Glob(filepath.Join("..", "examples", service, "*.service"))
 	s.must(err)
-	var sockets []string
+	var sockets, names []string
 	for _, file := range append(units, files...) {
 		text, err := os.ReadFile(file)
 		s.must(err)
@@ -64,9 +65,11 @@ func (s *site) install(service string, settings ...string) {
 		unit := string(text)
 		if s.user {
 			unit = sandbox.ReplaceAllString(unit, "")
+			unit = strings.ReplaceAll(unit, "=/run/", "=%t/")
 			unit = strings.ReplaceAll(unit, filepath.Join("/opt", service, service), s.binary(service))
 		}
 		s.must(s.manager.InstallUnit(name, unit))
+		names = append(names, name)
 		if strings.HasSuffix(name, ".socket") {
 			sockets = append(sockets, name)
 		}
@@ -76,6 +79,24 @@ func (s *site) install(service string, settings ...string) {
 	}
 	s.must(s.manager.DaemonReload(s.ctx))
 	s.must(s.manager.Start(s.ctx, sockets...))
+	if s.machine == nil {
+		// Nobody throws this host away.
+		s.Cleanup(func() {
+			ctx := context.Background()
+			_ = s.manager.Stop(ctx, names...)
+			for _, name := range append(names, service+".service.d/test.conf") {
+				_ = s.manager.RemoveUnit(name)
+			}
+			_ = s.manager.DaemonReload(ctx)
+			_ = s.manager.ResetFailed(ctx, names...)
+		})
+	}
+}
+
+// run runs a command where the services are.
+func (s *site) run(name string, args ...string) (string, error) {
+	out, err := s.manager.Host().Command(s.ctx, name, args...).Output()
+	return string(out), err
 }
 
 // release replaces a service's binary by what folder and stamps build.
@@ -121,11 +142,12 @@ func (s *site) eventually(what string, so func() bool) {
 
 // journal is what the whole machine has logged, the end of it.
 func (s *site) journal() string {
-	text, err := s.machine.Run(context.Background(), "journalctl", "--boot", "--no-pager", "--output=short-monotonic", "--lines=200")
+	cmd := s.manager.Host().Command(context.Background(), "journalctl", "--boot", "--no-pager", "--output=short-monotonic", "--lines=200")
+	text, err := cmd.Output()
 	if err != nil {
 		return err.Error()
 	}
-	return text
+	return string(text)
 }
 
 // gone waits until a process has ended.
@@ -168,7 +190,7 @@ func (s *site) ask(path string) answer {
 }
 
 func (s *site) tryAsk(path string) (answer, error) {
-	c, err := s.machine.Dial(s.ctx, "tcp", webAddress)
+	c, err := s.manager.Host().Dial(s.ctx, "tcp", webAddress)
 	if err != nil {
 		return answer{}, err
 	}
@@ -185,21 +207,21 @@ func (s *site) tryAsk(path string) (answer, error) {
 func (s *site) load(echo bool) (stop func() load.Counts) {
 	s.Helper()
 	config := load.Config{
-		Dial:      s.machine.Dial,
-		Web:       []load.Endpoint{{Network: "tcp", Address: webAddress}},
+		Dial: s.manager.Host().Dial,
+		Web: []load.Endpoint{
+			{Network: "tcp", Address: webAddress},
+			{Network: "unix", Address: s.runtime + "/web.sock"},
+		},
 		Short:     load.Clients{Count: 4, Rate: 200},
 		KeepAlive: load.Clients{Count: 8, Rate: 400},
 		Thinking:  6,
 		Think:     load.Range{Min: 20 * time.Millisecond, Max: 500 * time.Millisecond},
 	}
-	if !s.user {
-		config.Web = append(config.Web, load.Endpoint{Network: "unix", Address: "/run/web.sock"})
-	}
 	if echo {
 		config.Streams = []load.Endpoint{
 			{Network: "tcp", Address: "127.0.0.1:7000"},
-			{Network: "unix", Address: "/run/echo/stream.sock"},
-			{Network: "unixpacket", Address: "/run/echo/packet.sock"},
+			{Network: "unix", Address: s.runtime + "/echo/stream.sock"},
+			{Network: "unixpacket", Address: s.runtime + "/echo/packet.sock"},
 		}
 		config.Queries = []load.Endpoint{{Network: "udp", Address: "127.0.0.1:7000"}}
 		config.StreamLife = load.Range{Min: time.Second, Max: 3 * time.Second}

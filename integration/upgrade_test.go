@@ -7,125 +7,123 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/instar-project/instar/integration/machine"
 )
 
 // The whole path: from a .socket unit to a new version serving, both services
 // in their sandboxes, under every kind of load.
-func TestUpgradeUnderLoad(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+func TestUpgradeUnderLoad(t *testing.T) { onEach(t, upgradeUnderLoad) }
+
+func upgradeUnderLoad(t *testing.T, s *site) {
+	for _, service := range []string{"web", "echo"} {
+		s.release(service, "examples/"+service, "version=v1")
+		s.install(service)
+		s.must(s.manager.Start(s.ctx, service+".service"))
+	}
+	if a := s.ask("/"); a.generation != 1 || a.build != "v1" {
+		t.Fatalf("the first start answers as %+v", a)
+	}
+	stop := s.load(true)
+	for upgrade := 1; upgrade <= 3; upgrade++ {
+		build := fmt.Sprintf("v%d", 1+upgrade%2)
 		for _, service := range []string{"web", "echo"} {
-			s.release(service, "examples/"+service, "version=v1")
-			s.install(service)
-			s.must(s.manager.Start(s.ctx, service+".service"))
-		}
-		if a := s.ask("/"); a.generation != 1 || a.build != "v1" {
-			t.Fatalf("the first start answers as %+v", a)
-		}
-		stop := s.load(true)
-		for upgrade := 1; upgrade <= 3; upgrade++ {
-			build := fmt.Sprintf("v%d", 1+upgrade%2)
-			for _, service := range []string{"web", "echo"} {
-				before := s.mainPID(service)
-				s.release(service, "examples/"+service, "version="+build)
-				s.reload(service)
-				if after := s.mainPID(service); after == before || after == 0 {
-					t.Errorf("%s: MainPID was %d and is %d after a reload", service, before, after)
-				}
-				if service == "web" {
-					if a := s.ask("/"); a.generation != 1+upgrade || a.build != build {
-						t.Errorf("after upgrade %d it answers as %+v", upgrade, a)
-					}
-				}
-				want := fmt.Sprintf("generation %d (%s) serving", 1+upgrade, build)
-				if got := s.show(service, "StatusText"); got != want {
-					t.Errorf("%s: StatusText is %q, want %q", service, got, want)
+			before := s.mainPID(service)
+			s.release(service, "examples/"+service, "version="+build)
+			s.reload(service)
+			if after := s.mainPID(service); after == before || after == 0 {
+				t.Errorf("%s: MainPID was %d and is %d after a reload", service, before, after)
+			}
+			if service == "web" {
+				if a := s.ask("/"); a.generation != 1+upgrade || a.build != build {
+					t.Errorf("after upgrade %d it answers as %+v", upgrade, a)
 				}
 			}
-		}
-		c := stop()
-		if len(c.Web) != 4 || len(c.Echo) != 4 {
-			t.Errorf("clients have seen the generations %+v and %+v, want 4 of each", c.Web, c.Echo)
-		}
-		for _, service := range []string{"web", "echo"} {
-			if n := s.show(service, "NRestarts"); n != "0" {
-				t.Errorf("%s: NRestarts=%s", service, n)
+			want := fmt.Sprintf("generation %d (%s) serving", 1+upgrade, build)
+			if got := s.show(service, "StatusText"); got != want {
+				t.Errorf("%s: StatusText is %q, want %q", service, got, want)
 			}
 		}
-	})
+	}
+	c := stop()
+	if len(c.Web) != 4 || len(c.Echo) != 4 {
+		t.Errorf("clients have seen the generations %+v and %+v, want 4 of each", c.Web, c.Echo)
+	}
+	for _, service := range []string{"web", "echo"} {
+		if n := s.show(service, "NRestarts"); n != "0" {
+			t.Errorf("%s: NRestarts=%s", service, n)
+		}
+	}
 }
 
 // What is in flight at a reload is answered by the predecessor, which exits then.
-func TestDrain(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
-		s.release("web", "examples/web", "version=v1")
-		s.install("web")
-		s.ask("/")
-		predecessor := s.mainPID("web")
+func TestDrain(t *testing.T) { onEach(t, drain) }
 
-		c, err := s.machine.Dial(s.ctx, "tcp", webAddress)
+func drain(t *testing.T, s *site) {
+	s.release("web", "examples/web", "version=v1")
+	s.install("web")
+	s.ask("/")
+	predecessor := s.mainPID("web")
+
+	c, err := s.manager.Host().Dial(s.ctx, "tcp", webAddress)
+	s.must(err)
+	defer c.Close()
+	r := bufio.NewReader(c)
+	request := func(path string) {
+		_, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: web\r\n\r\n", path)
 		s.must(err)
-		defer c.Close()
-		r := bufio.NewReader(c)
-		request := func(path string) {
-			_, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: web\r\n\r\n", path)
-			s.must(err)
-		}
-		request("/")
-		if a, err := readAnswer(r); err != nil || a.close {
-			t.Fatalf("before the reload: %+v, %v", a, err)
-		}
-		request("/slow?d=500ms")
-		s.reload("web")
-		if a := s.ask("/"); a.generation != 2 {
-			t.Errorf("a new connection is answered by %+v", a)
-		}
-		if a, err := readAnswer(r); err != nil || a.generation != 1 {
-			t.Fatalf("what was under way: %+v, %v", a, err)
-		}
-		// The connection is idle now, in a process that drains: it is told to go.
-		request("/")
-		if a, err := readAnswer(r); err != nil || a.generation != 1 || !a.close {
-			t.Fatalf("the next request on that connection: %+v, %v", a, err)
-		}
-		s.gone(predecessor)
-		if a := s.ask("/"); a.generation != 2 {
-			t.Errorf("after the drain: %+v", a)
-		}
-	})
+	}
+	request("/")
+	if a, err := readAnswer(r); err != nil || a.close {
+		t.Fatalf("before the reload: %+v, %v", a, err)
+	}
+	request("/slow?d=500ms")
+	s.reload("web")
+	if a := s.ask("/"); a.generation != 2 {
+		t.Errorf("a new connection is answered by %+v", a)
+	}
+	if a, err := readAnswer(r); err != nil || a.generation != 1 {
+		t.Fatalf("what was under way: %+v, %v", a, err)
+	}
+	// The connection is idle now, in a process that drains: it is told to go.
+	request("/")
+	if a, err := readAnswer(r); err != nil || a.generation != 1 || !a.close {
+		t.Fatalf("the next request on that connection: %+v, %v", a, err)
+	}
+	s.gone(predecessor)
+	if a := s.ask("/"); a.generation != 2 {
+		t.Errorf("after the drain: %+v", a)
+	}
 }
 
 // systemctl stop finishes what is in flight; the sockets stay open.
-func TestStop(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
-		s.release("web", "examples/web", "version=v1")
-		s.install("web")
-		s.ask("/")
-		answers := make(chan error)
-		go func() {
-			_, err := s.tryAsk("/slow?d=700ms")
-			answers <- err
-		}()
-		s.eventually("the request is under way", func() bool {
-			return strings.Contains(s.sockets(), "ESTAB")
-		})
-		s.must(s.manager.Stop(s.ctx, "web.service"))
-		if err := <-answers; err != nil {
-			t.Errorf("a request under way at systemctl stop: %v", err)
-		}
-		if result := s.show("web", "Result"); result != "success" {
-			t.Errorf("Result=%s", result)
-		}
-		if a := s.ask("/"); a.generation != 1 {
-			t.Errorf("the socket starts the service anew, which answers as %+v", a)
-		}
+func TestStop(t *testing.T) { onEach(t, stop) }
+
+func stop(t *testing.T, s *site) {
+	s.release("web", "examples/web", "version=v1")
+	s.install("web")
+	s.ask("/")
+	answers := make(chan error)
+	go func() {
+		_, err := s.tryAsk("/slow?d=700ms")
+		answers <- err
+	}()
+	s.eventually("the request is under way", func() bool {
+		return strings.Contains(s.sockets(), "ESTAB")
 	})
+	s.must(s.manager.Stop(s.ctx, "web.service"))
+	if err := <-answers; err != nil {
+		t.Errorf("a request under way at systemctl stop: %v", err)
+	}
+	if result := s.show("web", "Result"); result != "success" {
+		t.Errorf("Result=%s", result)
+	}
+	if a := s.ask("/"); a.generation != 1 {
+		t.Errorf("the socket starts the service anew, which answers as %+v", a)
+	}
 }
 
 // sockets lists the connections to the web service.
 func (s *site) sockets() string {
-	out, err := s.machine.Run(s.ctx, "ss", "-tnH", "sport", "=", ":8080")
+	out, err := s.run("ss", "-tnH", "sport", "=", ":8080")
 	s.must(err)
 	return out
 }
@@ -136,10 +134,10 @@ func TestMovedSymlink(t *testing.T) {
 		for _, v := range []string{"v1", "v2"} {
 			bin, err := builder.Build(s.ctx, "examples/web", "version="+v)
 			s.must(err)
-			s.must(s.machine.CopyIn(bin, "/opt/releases/"+v+"/web", 0o755))
+			s.must(s.manager.Host().CopyIn(bin, "/opt/releases/"+v+"/web", 0o755))
 		}
 		point := func(v string) {
-			_, err := s.machine.Run(s.ctx, "sh", "-c", "ln -s releases/"+v+" /opt/web.new && mv -T /opt/web.new /opt/web")
+			_, err := s.run("sh", "-c", "ln -s releases/"+v+" /opt/web.new && mv -T /opt/web.new /opt/web")
 			s.must(err)
 		}
 		point("v1")
@@ -152,7 +150,7 @@ func TestMovedSymlink(t *testing.T) {
 		if a := s.ask("/"); a.build != "v2" || a.generation != 2 {
 			t.Errorf("after the symlink was moved it answers as %+v", a)
 		}
-		if out, err := s.machine.Run(s.ctx, "readlink", path.Join("/proc", s.show("web", "MainPID"), "exe")); err != nil || strings.TrimSpace(out) != "/opt/releases/v2/web" {
+		if out, err := s.run("readlink", path.Join("/proc", s.show("web", "MainPID"), "exe")); err != nil || strings.TrimSpace(out) != "/opt/releases/v2/web" {
 			t.Errorf("the main process runs %q, %v", out, err)
 		}
 	})
@@ -160,96 +158,78 @@ func TestMovedSymlink(t *testing.T) {
 
 // A successor that dies while its predecessor drains is taken back from: the
 // unit does not fail, and nobody is refused.
-func TestTakeBackInDrain(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
-		s.release("web", "examples/web", "version=v1")
-		s.install("web")
-		s.ask("/")
-		predecessor := s.mainPID("web")
-		slow := make(chan error)
-		go func() {
-			_, err := s.tryAsk("/slow?d=2s")
-			slow <- err
-		}()
-		s.eventually("the request is under way", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
-		s.release("web", "examples/web", "version=v2")
-		s.reload("web")
-		successor := s.mainPID("web")
-		if successor == predecessor {
-			t.Fatal("the reload has not moved MainPID")
-		}
-		s.must(syscall.Kill(successor, syscall.SIGKILL))
-		s.eventually("the predecessor is main again", func() bool { return s.mainPID("web") == predecessor })
-		if a := s.ask("/"); a.generation != 1 || a.build != "v1" {
-			t.Errorf("after the take back it answers as %+v", a)
-		}
-		if err := <-slow; err != nil {
-			t.Errorf("the request that kept the predecessor alive: %v", err)
-		}
-		if status := s.show("web", "StatusText"); !strings.Contains(status, "took back from generation 2") {
-			t.Errorf("StatusText=%q", status)
-		}
-		if n := s.show("web", "NRestarts"); n != "0" {
-			t.Errorf("NRestarts=%s", n)
-		}
-		s.reload("web")
-		if a := s.ask("/"); a.generation != 2 || a.build != "v2" {
-			t.Errorf("after the next reload it answers as %+v", a)
-		}
-	})
+func TestTakeBackInDrain(t *testing.T) { onEach(t, takeBackInDrain) }
+
+func takeBackInDrain(t *testing.T, s *site) {
+	s.release("web", "examples/web", "version=v1")
+	s.install("web")
+	s.ask("/")
+	predecessor := s.mainPID("web")
+	slow := make(chan error)
+	go func() {
+		_, err := s.tryAsk("/slow?d=2s")
+		slow <- err
+	}()
+	s.eventually("the request is under way", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
+	s.release("web", "examples/web", "version=v2")
+	s.reload("web")
+	successor := s.mainPID("web")
+	if successor == predecessor {
+		t.Fatal("the reload has not moved MainPID")
+	}
+	s.must(syscall.Kill(successor, syscall.SIGKILL))
+	s.eventually("the predecessor is main again", func() bool { return s.mainPID("web") == predecessor })
+	if a := s.ask("/"); a.generation != 1 || a.build != "v1" {
+		t.Errorf("after the take back it answers as %+v", a)
+	}
+	if err := <-slow; err != nil {
+		t.Errorf("the request that kept the predecessor alive: %v", err)
+	}
+	if status := s.show("web", "StatusText"); !strings.Contains(status, "took back from generation 2") {
+		t.Errorf("StatusText=%q", status)
+	}
+	if n := s.show("web", "NRestarts"); n != "0" {
+		t.Errorf("NRestarts=%s", n)
+	}
+	s.reload("web")
+	if a := s.ask("/"); a.generation != 2 || a.build != "v2" {
+		t.Errorf("after the next reload it answers as %+v", a)
+	}
 }
 
 // When the predecessor has gone, systemd is the main process's parent, and
 // Restart= works as ever; connections wait in the socket meanwhile.
-func TestKillAfterUpgrade(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
-		s.release("web", "examples/web", "version=v1")
-		s.install("web")
-		s.ask("/")
-		predecessor := s.mainPID("web")
-		s.reload("web")
-		s.gone(predecessor)
-		s.must(syscall.Kill(s.mainPID("web"), syscall.SIGKILL))
-		for range 20 {
-			if _, err := s.tryAsk("/"); err != nil && strings.Contains(err.Error(), "refused") {
-				t.Fatal(err)
-			}
+func TestKillAfterUpgrade(t *testing.T) { onEach(t, killAfterUpgrade) }
+
+func killAfterUpgrade(t *testing.T, s *site) {
+	s.release("web", "examples/web", "version=v1")
+	s.install("web")
+	s.ask("/")
+	predecessor := s.mainPID("web")
+	s.reload("web")
+	s.gone(predecessor)
+	s.must(syscall.Kill(s.mainPID("web"), syscall.SIGKILL))
+	for range 20 {
+		if _, err := s.tryAsk("/"); err != nil && strings.Contains(err.Error(), "refused") {
+			t.Fatal(err)
 		}
-		s.eventually("systemd restarts the service", func() bool { return s.show("web", "NRestarts") == "1" })
-		if a := s.ask("/"); a.generation != 1 {
-			t.Errorf("after the restart it answers as %+v", a)
-		}
-	})
+	}
+	s.eventually("systemd restarts the service", func() bool { return s.show("web", "NRestarts") == "1" })
+	if a := s.ask("/"); a.generation != 1 {
+		t.Errorf("after the restart it answers as %+v", a)
+	}
 }
 
 // The same under the manager of a user.
 func TestUserManager(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
-		user, err := s.machine.User(s.ctx, machine.UserUID)
-		s.must(err)
-		s.manager, s.user = user, true
-		s.release("web", "examples/web", "version=v1")
-		s.install("web")
-		s.ask("/")
-		stop := s.load(false)
-		predecessor := s.mainPID("web")
-		s.release("web", "examples/web", "version=v2")
-		s.reload("web")
-		if a := s.ask("/"); a.generation != 2 || a.build != "v2" {
-			t.Errorf("it answers as %+v", a)
-		}
-		s.release("web", "integration/faulty", "fault=crash")
-		s.reload("web")
-		if a := s.ask("/"); a.generation != 2 || a.build != "v2" {
-			t.Errorf("after an upgrade to a build that crashes it answers as %+v", a)
-		}
-		stop()
-		s.gone(predecessor)
-		s.release("web", "examples/web", "version=v3")
-		s.must(syscall.Kill(s.mainPID("web"), syscall.SIGKILL))
-		s.eventually("the user's systemd restarts the service", func() bool { return s.show("web", "NRestarts") == "1" })
-		if a := s.ask("/"); a.generation != 1 || a.build != "v3" {
-			t.Errorf("after the restart it answers as %+v", a)
-		}
-	})
+	for name, story := range map[string]func(*testing.T, *site){
+		"upgrade under load": upgradeUnderLoad,
+		"drain":              drain,
+		"stop":               stop,
+		"take back in drain": takeBackInDrain,
+		"kill after upgrade": killAfterUpgrade,
+		"failed upgrade":     failedUpgrade,
+	} {
+		t.Run(name, func(t *testing.T) { onEach(t, asUser(story)) })
+	}
 }
