@@ -27,6 +27,13 @@ type Config struct {
 	// shorter than TimeoutStopSec= of the unit.
 	DrainTimeout time.Duration
 
+	// Probation is how long a successor serves before `systemctl reload` returns
+	// and its predecessor drains. If it crashes, hangs or fails Health meanwhile,
+	// the predecessor takes back: it accepts again, with what the successor has
+	// put into the store, and the upgrade has failed. Zero: none. The successor's
+	// own Config decides.
+	Probation time.Duration
+
 	// Executable is what a reload starts. Empty: the path that systemd has
 	// started, argv[0], resolved anew at each reload, so that a replaced file
 	// or a moved symlink is what runs. To be set when ExecStart= begins with
@@ -37,8 +44,12 @@ type Config struct {
 	// Empty: the module's version or VCS revision from the build information.
 	Build string
 
-	// Health, if set, is asked before every watchdog ping (WatchdogSec= of the
-	// unit): an error withholds it. See [notify.Notifier.KeepAlive].
+	// Health, if set, says whether the service is well. In a probation it is asked
+	// twice a second: an error fails the probation, and one that wraps Proven ends
+	// it well. After that it is asked before every watchdog ping (WatchdogSec= of
+	// the unit): an error withholds it, see [notify.Notifier.KeepAlive]. It is
+	// never called twice at the same time for the same purpose, and must return
+	// when its context ends.
 	Health func(context.Context) error
 
 	// Logger gets what happens, a line each. Nil: slog.Default().
@@ -55,6 +66,7 @@ func (c Config) withDefaults() (Config, error) {
 	}{
 		{"ReadyTimeout", &c.ReadyTimeout, DefaultReadyTimeout},
 		{"DrainTimeout", &c.DrainTimeout, DefaultDrainTimeout},
+		{"Probation", &c.Probation, 0},
 	} {
 		if *t.value < 0 {
 			return c, fmt.Errorf("reload: Config.%s is %v: give a positive duration, or 0 for %v", t.name, *t.value, t.deflt)

@@ -26,6 +26,8 @@ var (
 	// ErrProtocol: what the successor said is not the protocol of the handover,
 	// or a version of it that this build doesn't speak.
 	ErrProtocol = errors.New("the successor does not speak the handover protocol")
+	// ErrUnhealthy: the successor has failed its probation.
+	ErrUnhealthy = errors.New("the successor has failed its probation")
 	// ErrStore: what must outlive this process could not be put into the store.
 	ErrStore = errors.New("the state could not be stored")
 	// ErrNaming: systemd has not confirmed the successor as main process.
@@ -47,11 +49,13 @@ func ended(state *os.ProcessState) error {
 
 // timedOut says what the successor has not done in time, from the phase of its predecessor.
 func timedOut(pid int, phase string, limit time.Duration) error {
-	failing := "called Serve"
-	if phase == generation.Offering.String() {
-		failing = "adopted the state"
+	switch phase {
+	case generation.Proving.String():
+		return fmt.Errorf("%w: PID %d has not been heard of in its probation for %v", ErrUnhealthy, pid, heartbeatTimeout)
+	case generation.Offering.String():
+		return fmt.Errorf("%w: PID %d has not adopted the state within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit)
 	}
-	return fmt.Errorf("%w: PID %d has not %s within %v (Config.ReadyTimeout)", ErrTimedOut, pid, failing, limit)
+	return fmt.Errorf("%w: PID %d has not called Serve within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit)
 }
 
 // errno is what ERRNO= says of a failed upgrade, so that `systemctl show -P
@@ -63,6 +67,8 @@ func errno(reason error) syscall.Errno {
 		return e
 	case errors.Is(reason, ErrTimedOut), errors.Is(reason, ErrNaming):
 		return syscall.ETIMEDOUT
+	case errors.Is(reason, ErrUnhealthy):
+		return syscall.EHOSTDOWN
 	case errors.Is(reason, ErrRefused):
 		return syscall.ECANCELED
 	case errors.Is(reason, ErrProtocol):

@@ -207,6 +207,7 @@ func (s *Service) adopts() bool { return s.successor != nil && s.successor.adopt
 // offer gives the successor what is in the store, and the right to add to it.
 func (s *Service) offer() {
 	s.say(notify.NotifyAccess(notify.AccessAll))
+	s.extend(s.config.ReadyTimeout)
 	var all []handover.Descriptor
 	for _, e := range s.store.Entries() {
 		all = append(all, handover.Descriptor{Name: e.Name, FD: e.FD})

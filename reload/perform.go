@@ -26,6 +26,7 @@ func (s *Service) perform(a generation.Action) {
 		s.sayServing(s.upgrade.remark)
 	case generation.SayReloading:
 		s.say(notify.Reloading(), notify.Status(s.title()+" serving; its successor initialises"))
+		s.extend(s.config.ReadyTimeout)
 	case generation.SayStopping:
 		s.say(notify.Stopping, notify.Status(s.title()+" stopping"))
 
@@ -54,6 +55,9 @@ func (s *Service) perform(a generation.Action) {
 	case generation.NameSuccessor:
 		s.nameSuccessor(!a.Probation)
 	case generation.ConfirmTakeover:
+		if s.state.Phase == generation.Proving {
+			s.successor.late.Reset(heartbeatTimeout)
+		}
 		s.tellSuccessor(handover.TakenOver{})
 	case generation.Release:
 		s.tellSuccessor(handover.Released{})
@@ -71,16 +75,18 @@ func (s *Service) perform(a generation.Action) {
 		s.fail()
 
 	case generation.TellReady:
-		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build, Adopts: s.keeper != nil})
+		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build, Adopts: s.keeper != nil, ProbationUSec: s.config.Probation.Microseconds()})
 	case generation.TellRefused:
 		s.tell(handover.Refuse{Protocol: handover.Current, Reason: a.Err.Error()})
 	case generation.TellProven:
 		s.tell(handover.Proven{})
 	case generation.TellUnhealthy:
-		s.tell(handover.Unhealthy{Reason: a.Err.Error()})
+		s.tell(handover.Unhealthy{Reason: s.upgrade.reason.Error()})
 	case generation.TellStopping:
 		s.tell(handover.Stopping{})
 
+	case generation.BeginProbation:
+		s.beginProbation()
 	case generation.Drain:
 		s.beginDrain()
 	case generation.Resume:
@@ -102,6 +108,13 @@ func (s *Service) say(fields ...notify.Field) {
 	if err := s.notifier.Send(fields...); err != nil {
 		s.log.Error("systemd was not told", "error", err)
 	}
+}
+
+// extend asks systemd to give the job that is under way another d, and a
+// margin for what comes after.
+func (s *Service) extend(d time.Duration) {
+	const margin = 10 * time.Second
+	s.say(notify.ExtendTimeout(d + margin))
 }
 
 // title is how STATUS= calls this generation.

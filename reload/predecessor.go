@@ -78,7 +78,7 @@ func (s *Service) follow(p *predecessor) {
 		case handover.Takeover:
 			s.post(nil, generation.Event{Kind: generation.TakeoverBegun})
 		case handover.TakenOver:
-			s.post(nil, generation.Event{Kind: generation.TakenOver})
+			s.post(nil, generation.Event{Kind: generation.TakenOver, Probation: s.config.Probation > 0})
 		case handover.Released:
 			s.post(nil, generation.Event{Kind: generation.Released})
 		}

@@ -138,9 +138,6 @@ func (s *Service) listen(next *successor) {
 }
 
 func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, bool) {
-	refused := func(reason string) error {
-		return fmt.Errorf("%w: %s", ErrRefused, strings.ReplaceAll(reason, "\n", " "))
-	}
 	switch m := m.(type) {
 	case handover.Ready:
 		if !handover.Current.Speaks(m.Protocol) {
@@ -153,15 +150,20 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 		next.late.Stop()
 		return generation.Event{Kind: generation.SuccessorAdopted}, true
 	case handover.Refuse:
-		err := refused(m.Reason)
+		err := fmt.Errorf("%w: %s", ErrRefused, oneLine(m.Reason))
 		if !handover.Current.Speaks(m.Protocol) {
 			err = fmt.Errorf("%w: %s", ErrProtocol, m.Reason)
 		}
 		return generation.Event{Kind: generation.SuccessorRefused, Err: err}, true
+	case handover.Alive:
+		next.late.Reset(heartbeatTimeout)
+		return generation.Event{}, false
 	case handover.Proven:
+		next.late.Stop()
 		return generation.Event{Kind: generation.SuccessorProven}, true
 	case handover.Unhealthy:
-		return generation.Event{Kind: generation.SuccessorUnhealthy, Err: refused(m.Reason)}, true
+		next.late.Stop()
+		return generation.Event{Kind: generation.SuccessorUnhealthy, Err: fmt.Errorf("%w: %s", ErrUnhealthy, oneLine(m.Reason))}, true
 	case handover.Superseded:
 		return generation.Event{Kind: generation.SuccessorSuperseded}, true
 	case handover.Resumed:
@@ -171,3 +173,6 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 	}
 	return generation.Event{}, false
 }
+
+// oneLine keeps a reason that comes from another process within its line.
+func oneLine(reason string) string { return strings.ReplaceAll(reason, "\n", " ") }

@@ -24,6 +24,8 @@ import (
 var (
 	version = "unstamped"
 	fault   = "" // none
+
+	probation = "0s"
 )
 
 func main() {
@@ -48,8 +50,26 @@ func run(ctx context.Context) error {
 		os.NewFile(3, "somebody's").WriteString("HTTP/1.1 200 OK\r\n\r\n")
 		time.Sleep(time.Hour)
 	}
+	trial, err := time.ParseDuration(probation)
+	if err != nil {
+		return err
+	}
+	var begun time.Time // when it was first asked how it is
 	svc, err := reload.Open(reload.Config{
 		Build:        version,
+		Probation:    trial,
+		Health: func(context.Context) error {
+			if begun.IsZero() {
+				begun = time.Now()
+			}
+			switch {
+			case fault == "unwell" && time.Since(begun) > 600*time.Millisecond:
+				return errors.New("the backend does not answer")
+			case fault == "proven" && time.Since(begun) > 600*time.Millisecond:
+				return reload.Proven
+			}
+			return nil
+		},
 		ReadyTimeout: 2 * time.Second,
 		DrainTimeout: 10 * time.Second,
 	})

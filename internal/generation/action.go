@@ -56,7 +56,7 @@ const (
 	TellRefused
 	// TellProven tells it that this process has passed its probation.
 	TellProven
-	// TellUnhealthy tells it that it has not, because of Err.
+	// TellUnhealthy tells it that it has not, for the reason Blame remembered.
 	TellUnhealthy
 	// TellStopping tells it that this process was told to stop.
 	TellStopping

@@ -13,6 +13,9 @@ const (
 	Entering
 	// Probation is the main process serving, READY=1 withheld until it has proven itself.
 	Probation
+	// HandingBack has failed its probation: it has stopped to accept and puts what
+	// it has into the store, for the predecessor to take back.
+	HandingBack
 	// Serving is the main process with no upgrade under way.
 	Serving
 	// Preparing is the main process with a successor that initialises.
@@ -46,6 +49,7 @@ var phaseNames = [...]string{
 	Ready:        "ready",
 	Entering:     "entering",
 	Probation:    "probation",
+	HandingBack:  "handing back",
 	Serving:      "serving",
 	Preparing:    "preparing",
 	Storing:      "storing",
@@ -89,7 +93,7 @@ func (p Phase) Accepts() bool {
 // mute.
 func (p Phase) Main() bool {
 	switch p {
-	case Probation, Serving, Preparing, Storing, Offering, TakingOver, Reverting:
+	case Probation, HandingBack, Serving, Preparing, Storing, Offering, TakingOver, Reverting:
 		return true
 	}
 	return false

@@ -61,6 +61,8 @@ func Step(s State, e Event) (State, []Action) {
 		return waiting(s, e)
 	case Probation:
 		return probation(s, e)
+	case HandingBack:
+		return handingBack(s, e)
 	case Serving:
 		return serving(s, e)
 	case Preparing:
@@ -193,7 +195,7 @@ func probation(s State, e Event) (State, []Action) {
 			// Nobody is left to take back: an unwell service beats none.
 			return s.serve(do(SayReady)...)
 		}
-		return s.to(Draining), []Action{{Verb: CloseGates}, because(TellUnhealthy, e.Err), {Verb: Drain}}
+		return s.to(HandingBack), []Action{because(Blame, e.Err), {Verb: CloseGates}, {Verb: Store}}
 	case GaveUp:
 		return s.giveUp(e.Err)
 	case StopAsked:
@@ -203,6 +205,26 @@ func probation(s State, e Event) (State, []Action) {
 		if s.Passed {
 			return s.serve(do(SayReady, Settle)...)
 		}
+		return s, do(Settle)
+	}
+	return s, nil
+}
+
+// handingBack waits for the store: the predecessor takes back what is in it.
+func handingBack(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case Stored, StoreFailed:
+		if !s.Predecessor {
+			// It has gone meanwhile: an unwell service beats none.
+			return s.serve(do(Adopt, OpenGates, SayReady)...)
+		}
+		return s.to(Draining), do(TellUnhealthy, Drain)
+	case GaveUp:
+		return s.giveUp(e.Err)
+	case StopAsked:
+		return s.stop()
+	case PredecessorGone:
+		s.Predecessor = false
 		return s, do(Settle)
 	}
 	return s, nil

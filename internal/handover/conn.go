@@ -113,14 +113,15 @@ func (c *Conn) Receive() (Message, []int, error) {
 		c.oob = make([]byte, unix.CmsgSpace(maxRights*4))
 	}
 	n, oobn, flags, _, err := c.sock.ReadMsgUnix(c.in, c.oob)
+	for errors.Is(err, unix.ECONNRESET) {
+		// A peer that has gone with messages of ours unread: reported once, ahead
+		// of its last words, which are still in the queue.
+		n, oobn, flags, _, err = c.sock.ReadMsgUnix(c.in, c.oob)
+	}
 	if err != nil {
 		// An empty datagram looks like the end, but may carry descriptors.
 		if fds, err := rights(c.oob[:oobn]); err == nil {
 			closeAll(fds)
-		}
-		// A peer that was killed with unread messages in its queue shows as a reset.
-		if errors.Is(err, unix.ECONNRESET) {
-			err = io.EOF
 		}
 		if errors.Is(err, io.EOF) {
 			return nil, nil, io.EOF

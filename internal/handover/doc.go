@@ -15,7 +15,7 @@
 //	                               ◄─── adopted{}
 //	takeover{} ───────────────────────►   the predecessor accepts no more and names the successor main
 //	taken-over{} ─────────────────────►   systemd has confirmed it: accept
-//	                               ◄─── proven{} or unhealthy{reason}   (with probation)
+//	                               ◄─── alive{}…, then proven{} or unhealthy{reason}   (with probation)
 //	released{} ───────────────────────►   the successor sends READY=1
 //	                               ◄─── superseded{}, resumed{}, stored{}, removed{}, stopping{}
 //

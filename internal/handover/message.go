@@ -85,6 +85,9 @@ type (
 		Reason   string  `json:"reason"`
 	}
 
+	// Alive says that the sender is well, again and again in its probation.
+	Alive struct{}
+
 	// Proven says that the sender has passed its probation.
 	Proven struct{}
 
@@ -124,6 +127,7 @@ func (Released) kind() string    { return "released" }
 func (Ready) kind() string       { return "ready" }
 func (Adopted) kind() string     { return "adopted" }
 func (Refuse) kind() string      { return "refuse" }
+func (Alive) kind() string       { return "alive" }
 func (Proven) kind() string      { return "proven" }
 func (Unhealthy) kind() string   { return "unhealthy" }
 func (Superseded) kind() string  { return "superseded" }
@@ -177,6 +181,8 @@ func Decode(datagram []byte) (Message, error) {
 		return decode[Adopted](datagram)
 	case "refuse":
 		return decode[Refuse](datagram)
+	case "alive":
+		return decode[Alive](datagram)
 	case "proven":
 		return decode[Proven](datagram)
 	case "unhealthy":

@@ -1,0 +1,69 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
+)
+
+// Proven is what [Config.Health] returns, or wraps, to end a probation early:
+// this generation is well, and needs no more time to prove it.
+var Proven = errors.New("proven")
+
+const (
+	// heartbeat is how often a successor in its probation says that it is well.
+	heartbeat = 500 * time.Millisecond
+	// heartbeatTimeout is how long its predecessor waits for that: a machine may
+	// be busy, and a hung release has done little harm by then.
+	heartbeatTimeout = 5 * time.Second
+)
+
+// beginProbation watches this process until it has proven itself, or failed to.
+func (s *Service) beginProbation() {
+	s.log.Info("probation", "for", s.config.Probation)
+	s.extend(s.config.Probation)
+	go func() {
+		err := s.prove()
+		if err != nil {
+			s.post(nil, generation.Event{Kind: generation.ProbationFailed, Err: err})
+			return
+		}
+		s.post(nil, generation.Event{Kind: generation.ProbationPassed})
+	}()
+}
+
+// prove returns nil once this process has proven itself, or why it has not.
+func (s *Service) prove() error {
+	end := time.NewTimer(s.config.Probation)
+	defer end.Stop()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		switch err := s.health(); {
+		case errors.Is(err, Proven):
+			return nil
+		case err != nil:
+			return err
+		}
+		s.tell(handover.Alive{})
+		select {
+		case <-end.C:
+			return nil
+		case <-s.done:
+			return nil
+		case <-beat.C:
+		}
+	}
+}
+
+func (s *Service) health() error {
+	if s.config.Health == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), heartbeatTimeout)
+	defer cancel()
+	return s.config.Health(ctx)
+}
