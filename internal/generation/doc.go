@@ -6,12 +6,17 @@
 // drains. The same machine holds all of it, since a process that drains may
 // have to serve again:
 //
-//	Initialising ─► Ready ─► Entering ─► Probation ─┐          a successor
-//	     └──────────────────────────────────────────┴► Serving  the main process
-//	Serving ─► Preparing ─► Storing ─► TakingOver ─► Proving ─► Draining ─► Ended
-//	   ▲           └───────┬───┘         └────┬───┘                │
-//	   │               Reverting         TakingBack                │
-//	   └───────────────────┴──────────────────┴──── take back ─────┘
+//	Initialising ─► Ready ─► Entering ─► Probation ─┐              arriving.go
+//	     │                                 │        │
+//	     │                            HandingBack   │
+//	     └──────────────────────────────────────────┴─► Serving
+//
+//	Serving ─► Preparing ─► Storing ─► Offering ─► TakingOver ─► Proving ─┐   upgrading.go
+//	   ▲           │           └───────────┴───────────┴────────────┤     │
+//	   │       Reverting                                        TakingBack │
+//	   ├───────────┴────────────────────────────────────────────────┘     │
+//	   └──────── take back ──────── Draining ◄────────────────────────────┘   leaving.go
+//	                                    └─► Ended ◄─ Stopping
 //
 // Package reload is the shell that turns signals, messages, deaths and timers
 // into events and carries the actions out. The tests here explore every order

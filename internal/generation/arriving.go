@@ -1,0 +1,102 @@
+package generation
+
+// How a generation comes to be the one that serves.
+
+func initialising(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case Initialised:
+		if s.Predecessor {
+			return s.to(Ready), do(TellReady)
+		}
+		return s, do(Adopt)
+	case Adopted:
+		return s.to(Serving), do(OpenGates, SayReady)
+	case StopAsked:
+		return s.end(nil)
+	}
+	return s, nil
+}
+
+// waiting holds Ready and Entering.
+func waiting(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case StateOffered:
+		return s, do(Adopt)
+	case Adopted:
+		return s, do(TellAdopted)
+	case TakeoverBegun:
+		return s.to(Entering), nil
+	case ReloadAsked:
+		s.ReloadPending = true
+		return s, nil
+	case TakenOver:
+		if e.Probation {
+			return s.to(Probation), do(OpenGates, BeginProbation)
+		}
+		return s.serve(do(OpenGates)...)
+	case StopAsked:
+		return s.end(nil)
+	}
+	return s, nil
+}
+
+func probation(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case ProbationPassed:
+		if !s.Predecessor {
+			return s.serve(do(SayReady)...)
+		}
+		// The predecessor decides: it may just have lost patience.
+		s.Passed = true
+		return s, do(TellProven)
+	case Released:
+		return s.serve(do(SayReady)...)
+	case ProbationFailed:
+		if !s.Predecessor {
+			// Nobody is left to take back: an unwell service beats none.
+			return s.serve(do(SayReady)...)
+		}
+		return s.to(HandingBack), []Action{because(Blame, e.Err), {Verb: CloseGates}, {Verb: Store}}
+	case StopAsked:
+		return s.stop()
+	}
+	return s, nil
+}
+
+// handingBack waits for the store: the predecessor takes back what is in it.
+func handingBack(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case Stored, StoreFailed:
+		if !s.Predecessor {
+			// It has gone meanwhile: an unwell service beats none.
+			return s.serve(do(Adopt, OpenGates, SayReady)...)
+		}
+		return s.to(Draining), do(TellUnhealthy, Drain)
+	case StopAsked:
+		return s.stop()
+	}
+	return s, nil
+}
+
+// predecessorGone is what a predecessor's end means in each phase.
+func predecessorGone(s State) (State, []Action) {
+	s.Predecessor = false
+	switch s.Phase {
+	case Initialising, Ready:
+		return s.end(ErrPredecessorGone)
+	case Entering:
+		// It may have died before it named this process main or after. If after,
+		// the service goes on here; if before, systemd doesn't listen to this
+		// process and stops it together with the rest of the unit.
+		return s.serve(do(NameSelf, OpenGates, SayReady, Settle)...)
+	case Probation:
+		if s.Passed {
+			return s.serve(do(SayReady, Settle)...)
+		}
+		return s, do(Settle)
+	case HandingBack, Serving, Preparing, Reverting:
+		return s, do(Settle)
+	}
+	// Elsewhere a successor is about to be main, or is, and settles that.
+	return s, nil
+}

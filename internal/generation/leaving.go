@@ -1,0 +1,53 @@
+package generation
+
+// How a generation comes to its end.
+
+func draining(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case SuccessorDied:
+		if s.Superseded || s.SuccessorStopping {
+			return s, nil
+		}
+		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: Adopt}, {Verb: Resume}, {Verb: OpenGates}, {Verb: SayReady}}
+	case DrainedOut:
+		return s.end(nil)
+	case DrainTimedOut:
+		return s.end(nil, Action{Verb: Cut})
+	case StopAsked:
+		return s.to(Stopping), nil
+	}
+	return s, nil
+}
+
+func stopping(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case Named:
+		return s, do(ConfirmTakeover)
+	case DrainedOut:
+		return s.end(nil)
+	case DrainTimedOut:
+		return s.end(nil, Action{Verb: Cut})
+	}
+	return s, nil
+}
+
+// stop is the way out of every phase in which this process is main.
+func (s State) stop(first ...Verb) (State, []Action) {
+	return s.to(Stopping), append(do(first...), do(SayStopping, TellStopping, CloseGates, Store, Drain)...)
+}
+
+// giveUp is the way out when the application cannot go on. Whoever can take
+// over, a predecessor that drains or systemd, sees this process go.
+func giveUp(s State, e Event) (State, []Action) {
+	switch s.Phase {
+	case Ended:
+		return s, nil
+	case Initialising, Ready, Entering:
+		if s.Predecessor {
+			return s.end(e.Err, because(TellRefused, e.Err), Action{Verb: Cut})
+		}
+	case Preparing, Storing, Offering:
+		return s.end(e.Err, Action{Verb: Kill}, Action{Verb: Cut})
+	}
+	return s.end(e.Err, Action{Verb: Cut})
+}

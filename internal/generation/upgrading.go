@@ -1,0 +1,159 @@
+package generation
+
+// How the main process is followed by a successor, and how it goes on if that fails.
+
+func serving(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case ReloadAsked:
+		return s.begin(), do(SayReloading, Spawn)
+	case StopAsked:
+		return s.stop()
+	}
+	return s, nil
+}
+
+// begin is to for the start of an upgrade: what was known of an earlier
+// successor is not true of the next one.
+func (s State) begin() State {
+	s.Superseded, s.SuccessorStopping = false, false
+	s.Failed, s.SuccessorDead = false, false
+	return s.to(Preparing)
+}
+
+// preparing: this process accepts, and anything that goes wrong leaves it as
+// it was.
+func preparing(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case SuccessorReady:
+		s.Probation = e.Probation
+		return s.to(Storing), do(CloseGates, Store)
+	case SuccessorLate, SuccessorRefused, SuccessorGarbled:
+		return s.to(Reverting), []Action{because(Blame, e.Err), {Verb: Kill}}
+	case SpawnFailed, SuccessorDied:
+		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: Fail}}
+	case StopAsked:
+		return s.stop(Kill)
+	}
+	return s, nil
+}
+
+// storing waits for what it has begun, whatever happens meanwhile: only then
+// can it be undone.
+func storing(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case Stored:
+		switch {
+		case s.SuccessorDead:
+			return s.revert()
+		case s.Failed:
+			return s.to(TakingBack), nil
+		case e.Offer:
+			return s.to(Offering), do(Offer)
+		}
+		return s.takeover()
+	case StoreFailed:
+		if s.SuccessorDead {
+			return s.revert(because(Blame, e.Err))
+		}
+		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
+	case SuccessorDied:
+		s.Failed, s.SuccessorDead = true, true
+		return s, []Action{because(Blame, e.Err)}
+	case SuccessorRefused, SuccessorGarbled:
+		s.Failed = true
+		return s, []Action{because(Blame, e.Err), {Verb: Kill}}
+	case StopAsked:
+		return s.stop(Kill)
+	}
+	return s, nil
+}
+
+func offering(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case SuccessorAdopted:
+		return s.takeover()
+	case SuccessorLate, SuccessorRefused, SuccessorGarbled:
+		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
+	case SuccessorDied:
+		return s.revert(because(Blame, e.Err))
+	case StopAsked:
+		return s.stop(Kill)
+	}
+	return s, nil
+}
+
+// takeover names the successor main.
+func (s State) takeover() (State, []Action) {
+	return s.to(TakingOver), []Action{{Verb: AnnounceTakeover}, {Verb: NameSuccessor, Probation: s.Probation}}
+}
+
+// revert is the way back to Serving for a process that had stopped to accept
+// and whose successor has gone.
+func (s State) revert(first ...Action) (State, []Action) {
+	actions := append(first, do(NameSelf, Adopt, OpenGates, Fail)...)
+	if !s.Predecessor {
+		actions = append(actions, Action{Verb: Settle})
+	}
+	return s.to(Serving), actions
+}
+
+func takingOver(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case Named:
+		if s.Probation {
+			return s.to(Proving), do(ConfirmTakeover)
+		}
+		return s.to(Draining), do(ConfirmTakeover, Succeed, Drain)
+	case NamingFailed, SuccessorRefused, SuccessorGarbled:
+		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
+	case SuccessorDied:
+		return s.revert(because(Blame, e.Err))
+	case StopAsked:
+		// Which of the two is main is not settled; both are told to stop.
+		return s.to(Stopping), do(TellStopping, Drain)
+	}
+	return s, nil
+}
+
+func proving(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case SuccessorProven:
+		return s.to(Draining), do(Release, Succeed, Drain)
+	case SuccessorUnhealthy, SuccessorRefused:
+		return s.revert(because(Blame, e.Err))
+	case SuccessorGarbled, SuccessorLate:
+		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
+	case SuccessorDied:
+		if s.SuccessorStopping {
+			return s.to(Stopping), do(Drain)
+		}
+		return s.revert(because(Blame, e.Err))
+	case StopAsked:
+		return s.to(Stopping), do(TellStopping, Drain)
+	}
+	return s, nil
+}
+
+// reverting waits for the death of a successor that was killed, so that there
+// are never two.
+func reverting(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case SuccessorDied:
+		return s.to(Serving), do(Fail)
+	case StopAsked:
+		return s.stop()
+	}
+	return s, nil
+}
+
+// takingBack waits for the death of a successor that was killed and that may
+// accept until then.
+func takingBack(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case SuccessorDied:
+		return s.revert()
+	case StopAsked:
+		return s.to(Stopping), do(TellStopping, Drain)
+	}
+	return s, nil
+}
