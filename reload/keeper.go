@@ -164,6 +164,7 @@ func (s *Service) beginStore(stopping bool) {
 	before := s.stored
 	done := make(chan struct{})
 	s.stored = done
+	wanted := s.adopts()
 	go func() {
 		if before != nil {
 			<-before
@@ -174,7 +175,7 @@ func (s *Service) beginStore(stopping bool) {
 			s.post(nil, generation.Event{Kind: generation.StoreFailed, Err: err})
 			return
 		}
-		s.post(nil, generation.Event{Kind: generation.Stored, Offer: s.adopts() || len(s.store.List()) > 0})
+		s.post(nil, generation.Event{Kind: generation.Stored, Offer: wanted || len(s.store.List()) > 0})
 	}()
 }
 

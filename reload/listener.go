@@ -26,7 +26,10 @@ func (s *Service) track(ln net.Listener) net.Listener {
 
 // Accept waits for a connection, and for this generation to be the one that
 // accepts.
-func (l *listener) Accept() (net.Conn, error) {
+func (l *listener) Accept() (net.Conn, error) { return l.accept(func(net.Conn) {}) }
+
+// accept is Accept with something to do before a gate that closes may go on.
+func (l *listener) accept(first func(net.Conn)) (net.Conn, error) {
 	for {
 		if err := l.door.enter(); err != nil {
 			return nil, &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
@@ -35,6 +38,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err == nil {
 			// Before leave: a gate that closes finds the connection in flight.
 			c = l.flight.track(c)
+			first(c)
 		}
 		if again := l.door.leave(err); again {
 			continue

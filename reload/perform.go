@@ -68,7 +68,7 @@ func (s *Service) perform(a generation.Action) {
 			break // it is the predecessor that has gone, in the middle of the takeover
 		}
 		s.upgrade.remark = fmt.Sprintf("took back from generation %d: %v", s.generation+1, s.upgrade.reason)
-		s.log.Warn("took back", "successor", s.successor.process.Pid, "reason", s.upgrade.reason)
+		s.log.Warn("took back", "reason", s.upgrade.reason)
 	case generation.Succeed:
 		s.succeed()
 	case generation.Fail:
@@ -145,7 +145,6 @@ func (s *Service) tellSuccessor(m handover.Message) {
 // comes later; only the wait for systemd goes on beside.
 func (s *Service) nameSuccessor(ready bool) {
 	next := s.successor
-	s.upgrade.named = time.Now()
 	fields := []notify.Field{
 		notify.NotifyAccess(notify.AccessAll),
 		notify.MainPID(next.process.Pid),

@@ -79,6 +79,8 @@ func (s *Service) follow(p *predecessor) {
 			s.post(nil, generation.Event{Kind: generation.TakeoverBegun})
 		case handover.TakenOver:
 			s.post(nil, generation.Event{Kind: generation.TakenOver, Probation: s.config.Probation > 0})
+		case handover.Verdict:
+			s.verdicts.learn(fromWire(m))
 		case handover.Released:
 			s.post(nil, generation.Event{Kind: generation.Released})
 		}

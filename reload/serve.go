@@ -20,6 +20,8 @@ type shell struct {
 	state     generation.State
 	events    chan posted
 	done      chan struct{} // closed when nobody takes events any more
+	asked     chan struct{} // an upgrade is wanted: the reload signal by another way
+	verdicts  verdicts
 	followUps []generation.Event
 
 	servers   []Server
@@ -47,6 +49,7 @@ type drain struct{ cancel context.CancelFunc }
 func (sh *shell) init() {
 	sh.events = make(chan posted)
 	sh.done = make(chan struct{})
+	sh.asked = make(chan struct{}, 1)
 }
 
 // post hands an event to the goroutine of Serve.
@@ -139,6 +142,8 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 			asked()
 		case <-s.reloads:
 			s.step(generation.Event{Kind: generation.ReloadAsked})
+		case <-s.asked:
+			s.step(generation.Event{Kind: generation.ReloadAsked})
 		case p := <-s.events:
 			if !s.stale(p) {
 				s.step(p.Event)
@@ -155,6 +160,7 @@ func (s *Service) step(e generation.Event) {
 		s.state = next
 		s.phase.Store(uint32(next.Phase))
 		if next.Phase != before {
+			s.upgrade.enter(next.Phase)
 			s.log.Debug("phase", "from", before, "to", next.Phase, "event", queue[0].Kind)
 		}
 		for _, a := range actions {

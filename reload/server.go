@@ -42,14 +42,9 @@ type streams struct {
 
 func (s *streams) Serve() error {
 	for {
-		c, err := s.ln.Accept()
+		c, err := patiently(s.ln.Accept)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
-		}
-		if scarce(err) {
-			// Connections that end give it back; those that wait stay queued.
-			time.Sleep(scarcityPause)
-			continue
 		}
 		if err != nil {
 			return err
@@ -58,6 +53,18 @@ func (s *streams) Serve() error {
 			defer c.Close()
 			s.serve(c)
 		}()
+	}
+}
+
+// patiently accepts, and waits when there are no descriptors left: connections that
+// end give some back, and those that wait stay queued.
+func patiently(accept func() (net.Conn, error)) (net.Conn, error) {
+	for {
+		c, err := accept()
+		if !scarce(err) {
+			return c, err
+		}
+		time.Sleep(scarcityPause)
 	}
 }
 

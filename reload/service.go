@@ -188,7 +188,9 @@ func (s *Service) Build() string { return s.config.Build }
 
 // Phase says in one word or two where this generation stands: "initialising",
 // "serving", "draining" and so on.
-func (s *Service) Phase() string { return generation.Phase(s.phase.Load()).String() }
+func (s *Service) Phase() string { return s.currentPhase().String() }
+
+func (s *Service) currentPhase() generation.Phase { return generation.Phase(s.phase.Load()) }
 
 // Connections is how many connections of this generation are open.
 func (s *Service) Connections() int { return s.flight.connections() }

@@ -2,6 +2,7 @@ package reload
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
@@ -11,9 +12,11 @@ import (
 // upgrade is one attempt to be followed by a successor, up to its verdict.
 type upgrade struct {
 	began  time.Time
-	named  time.Time // when the successor was named main process
-	reason error     // why it failed
-	remark string    // what STATUS= says of it for as long as this process serves
+	phase  generation.Phase // the step under way
+	since  time.Time
+	steps  []Step
+	reason error  // why it failed
+	remark string // what STATUS= says of it for as long as this process serves
 }
 
 // blame keeps the first reason: what follows from it is no news.
@@ -23,9 +26,20 @@ func (u *upgrade) blame(err error) {
 	}
 }
 
+// enter ends the step under way, and begins the next if p is one.
+func (u *upgrade) enter(p generation.Phase) {
+	now := time.Now()
+	if u.phase.Upgrading() {
+		u.steps = append(u.steps, Step{u.phase.String(), now.Sub(u.since)})
+	}
+	u.phase, u.since = p, now
+}
+
 func (s *Service) beginUpgrade() {
 	s.attempt++
-	s.upgrade = upgrade{began: time.Now()}
+	now := time.Now()
+	s.upgrade = upgrade{began: now, phase: generation.Preparing, since: now}
+	s.successor = nil
 	next, err := s.spawn()
 	if err != nil {
 		s.followUps = append(s.followUps, generation.Event{Kind: generation.SpawnFailed, Err: err})
@@ -35,25 +49,51 @@ func (s *Service) beginUpgrade() {
 	s.log.Info("upgrade begun", "attempt", s.attempt, "successor", next.process.Pid)
 }
 
+// verdict is that of the last upgrade.
+func (s *Service) verdict() Verdict {
+	v := Verdict{
+		Attempt: s.attempt,
+		From:    Party{s.generation, os.Getpid(), s.config.Build},
+		To:      Party{Generation: s.generation + 1},
+		Err:     s.upgrade.reason,
+		Began:   s.upgrade.began,
+		Steps:   s.upgrade.steps,
+	}
+	if s.successor != nil {
+		v.To.PID, v.To.Build = s.successor.process.Pid, s.successor.build
+	}
+	return v
+}
+
 // succeed gives the verdict of an upgrade that succeeded. systemd has it
 // already, from READY=1.
 func (s *Service) succeed() {
-	s.log.Info("upgrade succeeded",
-		"attempt", s.attempt,
-		"successor", s.successor.process.Pid,
-		"successor_build", s.successor.build,
-		"initialising", s.upgrade.named.Sub(s.upgrade.began),
-		"takeover", time.Since(s.upgrade.named))
+	v := s.verdict()
+	s.tellSuccessor(v.toWire())
+	s.record(v)
 }
 
 // fail gives the verdict of an upgrade that failed: the service goes on as it
 // was. READY=1 has to follow RELOADING=1 all the same.
 func (s *Service) fail() {
-	reason := s.upgrade.reason
-	s.log.Error("upgrade failed", "attempt", s.attempt, "reason", reason, "after", time.Since(s.upgrade.began))
-	s.upgrade.remark = fmt.Sprintf("upgrade failed: %v", reason)
+	v := s.verdict()
+	s.upgrade.remark = fmt.Sprintf("upgrade failed: %v", v.Err)
 	s.say(
 		notify.Ready,
-		notify.Status(notify.OneLine(fmt.Sprintf("upgrade failed: %v; %s serves on", reason, s.title()))),
-		notify.Errno(errno(reason)))
+		notify.Status(notify.OneLine(fmt.Sprintf("upgrade failed: %v; %s serves on", v.Err, s.title()))),
+		notify.Errno(errno(v.Err)))
+	s.record(v)
+}
+
+// record logs the verdict, once, and gives it to whoever waits.
+func (s *Service) record(v Verdict) {
+	s.verdicts.give(v)
+	if toJournal(v.fields()) {
+		return
+	}
+	if v.Err != nil {
+		s.log.Error(v.String())
+		return
+	}
+	s.log.Info(v.String())
 }

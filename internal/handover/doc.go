@@ -17,6 +17,7 @@
 //	taken-over{} ─────────────────────►   systemd has confirmed it: accept
 //	                               ◄─── alive{}…, then proven{} or unhealthy{reason}   (with probation)
 //	released{} ───────────────────────►   the successor sends READY=1
+//	verdict{} ────────────────────────►   how the upgrade went
 //	                               ◄─── superseded{}, resumed{}, stored{}, removed{}, stopping{}
 //
 // # Two builds meet here

@@ -58,9 +58,32 @@ type (
 	// TakenOver says that systemd has confirmed the receiver as main process.
 	TakenOver struct{}
 
+	// Verdict says how the upgrade that made the receiver main has ended.
+	Verdict struct {
+		Attempt   int    `json:"attempt"`
+		From      Party  `json:"from"`
+		To        Party  `json:"to"`
+		Failure   string `json:"failure,omitempty"`
+		BeganUSec int64  `json:"began_usec"` // CLOCK_REALTIME
+		Steps     []Step `json:"steps,omitempty"`
+	}
+
 	// Released says that the receiver's probation is over: it may send READY=1,
 	// and the sender drains.
 	Released struct{}
+)
+
+// Party is one side of an upgrade, Step one phase of it.
+type (
+	Party struct {
+		Generation int    `json:"generation"`
+		PID        int    `json:"pid"`
+		Build      string `json:"build"`
+	}
+	Step struct {
+		Phase string `json:"phase"`
+		USec  int64  `json:"usec"`
+	}
 )
 
 // Messages of the successor.
@@ -123,6 +146,7 @@ func (Descriptors) kind() string { return "descriptors" }
 func (State) kind() string       { return "state" }
 func (Takeover) kind() string    { return "takeover" }
 func (TakenOver) kind() string   { return "taken-over" }
+func (Verdict) kind() string     { return "verdict" }
 func (Released) kind() string    { return "released" }
 func (Ready) kind() string       { return "ready" }
 func (Adopted) kind() string     { return "adopted" }
@@ -173,6 +197,8 @@ func Decode(datagram []byte) (Message, error) {
 		return decode[Takeover](datagram)
 	case "taken-over":
 		return decode[TakenOver](datagram)
+	case "verdict":
+		return decode[Verdict](datagram)
 	case "released":
 		return decode[Released](datagram)
 	case "ready":

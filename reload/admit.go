@@ -1,0 +1,41 @@
+package reload
+
+import (
+	"errors"
+	"net"
+)
+
+// Admit serves the connections of ln, which is a [Service.Listener], for a [Keeper]: each
+// is handed to admit, which owns it from then on. Calls come one at a time, and
+// admit must not wait for anything but the store: until it returns the connection
+// counts as being accepted, and no Park begins. So Park finds every connection that was
+// accepted, in whatever admit has put it.
+//
+// A process that is killed between accept(2) and admit's putting the connection into the
+// store loses it; it has answered nothing on it.
+func Admit(ln net.Listener, admit func(net.Conn)) Server { return &admission{ln, admit} }
+
+type admission struct {
+	ln    net.Listener
+	admit func(net.Conn)
+}
+
+func (a *admission) Serve() error {
+	ln, ok := a.ln.(*listener)
+	if !ok {
+		return errors.New("reload: Admit takes a listener of Service.Listener")
+	}
+	for {
+		_, err := patiently(func() (net.Conn, error) { return ln.accept(a.admit) })
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (a *admission) Drain()       {}
+func (a *admission) Resume()      {}
+func (a *admission) Close() error { return a.ln.Close() }
