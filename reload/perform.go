@@ -16,6 +16,7 @@ const barrierTimeout = 5 * time.Second
 
 // perform carries out one action of the state machine.
 func (s *Service) perform(a generation.Action) {
+	s.log.Debug("action", "verb", a.Verb.String())
 	switch a.Verb {
 	case generation.OpenGates:
 		s.gate.Open()

@@ -161,7 +161,7 @@ func (s *Service) step(e generation.Event) {
 		s.phase.Store(uint32(next.Phase))
 		if next.Phase != before {
 			s.upgrade.enter(next.Phase)
-			s.log.Debug("phase", "from", before, "to", next.Phase, "event", queue[0].Kind)
+			s.log.Debug("phase", "from", before.String(), "to", next.Phase.String(), "event", queue[0].Kind.String())
 		}
 		for _, a := range actions {
 			s.perform(a)

@@ -125,3 +125,12 @@ func (v Verb) String() string {
 	}
 	return "unknown"
 }
+
+// Verbs lists every verb.
+func Verbs() []Verb {
+	all := make([]Verb, len(verbNames))
+	for i := range all {
+		all[i] = Verb(i)
+	}
+	return all
+}
