@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -225,6 +226,46 @@ func TestPredecessorDiesInDrain(t *testing.T) {
 		}
 		if pid := s.mainPID("web"); pid != third {
 			t.Errorf("MainPID is %d, want %d", pid, third)
+		}
+	})
+}
+
+// The main process knows who drains, and ends the oldest if there are too many.
+func TestMaxDraining(t *testing.T) {
+	onTrial(t, func(t *testing.T, s *site) { // MaxDraining is 2
+		var pids []int
+		var held []chan error
+		for i := range 3 {
+			done := make(chan error, 1)
+			held = append(held, done)
+			before := strings.Count(s.sockets(), "ESTAB")
+			go func() {
+				_, err := s.tryAsk("/?d=8s")
+				done <- err
+			}()
+			s.eventually("the request is under way", func() bool { return strings.Count(s.sockets(), "ESTAB") > before })
+			pids = append(pids, s.mainPID("web"))
+			s.release("web", "integration/faulty", fmt.Sprintf("version=v%d", i+2))
+			s.reload("web")
+			if i == 1 {
+				s.eventually("the third generation knows of both", func() bool {
+					a := s.ask("/draining").draining
+					return strings.Contains(a, "{1 ") && strings.Contains(a, "{2 ")
+				})
+			}
+		}
+		s.gone(pids[0])
+		if err := <-held[0]; err == nil {
+			t.Error("the oldest generation has kept its connection")
+		}
+		s.eventually("the fourth generation knows of the other two", func() bool {
+			a := s.ask("/draining").draining
+			return !strings.Contains(a, "{1 ") && strings.Contains(a, "{2 ") && strings.Contains(a, "{3 ")
+		})
+		for _, done := range held[1:] {
+			if err := <-done; err != nil {
+				t.Errorf("a generation that may drain: %v", err)
+			}
 		}
 	})
 }

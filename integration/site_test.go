@@ -165,6 +165,7 @@ type answer struct {
 	build      string
 	close      bool // the connection is to be closed
 	goroutines int  // of integration/faulty
+	draining   string
 }
 
 func readAnswer(r *bufio.Reader) (answer, error) {
@@ -178,7 +179,7 @@ func readAnswer(r *bufio.Reader) (answer, error) {
 	}
 	n, err := strconv.Atoi(res.Header.Get("X-Generation"))
 	goroutines, _ := strconv.Atoi(res.Header.Get("X-Goroutines"))
-	return answer{n, res.Header.Get("X-Build"), res.Close, goroutines}, err
+	return answer{n, res.Header.Get("X-Build"), res.Close, goroutines, res.Header.Get("X-Draining")}, err
 }
 
 // ask makes one request on a connection of its own.

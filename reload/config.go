@@ -34,6 +34,11 @@ type Config struct {
 	// own Config decides.
 	Probation time.Duration
 
+	// MaxDraining is how many older generations may drain at the same time. If
+	// there are more, the oldest closes its connections and ends. Zero:
+	// DefaultMaxDraining.
+	MaxDraining int
+
 	// Executable is what a reload starts. Empty: the path that systemd has
 	// started, argv[0], resolved anew at each reload, so that a replaced file
 	// or a moved symlink is what runs. To be set when ExecStart= begins with
@@ -74,6 +79,12 @@ func (c Config) withDefaults() (Config, error) {
 		if *t.value == 0 {
 			*t.value = t.deflt
 		}
+	}
+	if c.MaxDraining < 0 {
+		return c, fmt.Errorf("reload: Config.MaxDraining is %d: give a positive number, or 0 for %d", c.MaxDraining, DefaultMaxDraining)
+	}
+	if c.MaxDraining == 0 {
+		c.MaxDraining = DefaultMaxDraining
 	}
 	if c.Build == "" {
 		c.Build = buildName()

@@ -15,9 +15,10 @@
 //	}
 //	return svc.Serve(ctx, httpdrain.New(server, ln))
 //
-// Open handles the reload signal and SIGTERM from then on. Serve says READY=1,
-// serves, hands over, drains, and returns nil when there is nothing left to
-// do; the program then ends. Nothing in here exits the process.
+// Open handles the reload signal from then on, and Serve, SIGTERM: before Serve
+// it ends the process, as ever. Serve says READY=1, serves, hands over, drains,
+// and returns nil when there is nothing left to do; the program then ends.
+// Nothing in here exits the process.
 //
 // # What happens at a reload
 //

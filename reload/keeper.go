@@ -229,22 +229,19 @@ func entries(descriptors []handover.Descriptor) []activation.Entry {
 
 // heardOfStore takes note of what the successor does to the store, for the case
 // that this process takes back.
-func (s *Service) heardOfStore(m handover.Message, fds []int) bool {
+func (s *Service) heardOfStore(m handover.Message, fds []int) {
 	switch m := m.(type) {
 	case handover.Stored:
 		if len(m.Names) != len(fds) {
 			closeAll(fds)
-			return true
+			return
 		}
 		fresh := make([]activation.Entry, len(fds))
 		for i, fd := range fds {
 			fresh[i] = activation.Entry{Name: m.Names[i], FD: fd}
 		}
 		s.store.Learn(fresh)
-		return true
 	case handover.Removed:
 		s.store.Forget(m.Names)
-		return true
 	}
-	return false
 }

@@ -175,6 +175,11 @@ func (s *Service) beginDrain() {
 	d := &drain{cancel}
 	s.drain = d
 	stored := s.stored
+	if s.successor != nil {
+		s.mains.add(s.successor.line)
+		deadline, _ := ctx.Deadline()
+		go s.reportDrain(ctx.Done(), deadline)
+	}
 	s.log.Info("draining", "connections", s.flight.connections(), "timeout", s.config.DrainTimeout)
 	for _, server := range s.servers {
 		server.Drain()

@@ -1,7 +1,6 @@
 package reload
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -55,18 +54,17 @@ func (s *Service) arrive() error {
 
 // follow turns what the predecessor says, and its end, into events.
 func (s *Service) follow(p *predecessor) {
-	for {
-		m, fds, err := p.line.Receive()
-		closeAll(fds)
-		switch {
-		case errors.Is(err, handover.ErrUnknownType):
-			s.log.Debug("ignored", "error", err)
-			continue
-		case err != nil:
-			s.post(nil, generation.Event{Kind: generation.PredecessorGone})
+	defer s.post(nil, generation.Event{Kind: generation.PredecessorGone})
+	defer s.elders.gone(p.line)
+	s.eachMessage(p.line, func(m handover.Message, fds []int) {
+		if _, ok := m.(handover.Elder); ok {
+			s.meet(fds)
 			return
 		}
+		closeAll(fds)
 		switch m := m.(type) {
+		case handover.Draining:
+			s.heardOfDrain(p.line, m)
 		case handover.State:
 			descriptors, err := p.line.TakeState(m)
 			if err != nil {
@@ -84,7 +82,7 @@ func (s *Service) follow(p *predecessor) {
 		case handover.Released:
 			s.post(nil, generation.Event{Kind: generation.Released})
 		}
-	}
+	})
 }
 
 // tell says something to the predecessor. A predecessor that has gone shows as

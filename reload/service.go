@@ -30,6 +30,7 @@ type Service struct {
 	gate   *gate
 	flight *flight
 
+	pid         int
 	generation  int          // counted from 1 since the unit was started
 	keeper      Keeper       // nil: nothing is kept
 	predecessor *predecessor // nil: systemd has started this process
@@ -37,6 +38,10 @@ type Service struct {
 	reloads chan os.Signal
 	serve   sync.Once
 	phase   atomic.Uint32 // a generation.Phase, for Phase
+
+	elders elders        // older generations that drain
+	mains  mains         // who hears of this one's drain
+	met    chan struct{} // there is a new one among the mains
 
 	mu      sync.Mutex
 	given   []io.Closer // what the getters have returned
@@ -66,6 +71,8 @@ func Open(config Config) (*Service, error) {
 		gate:       newGate(),
 		flight:     newFlight(),
 		generation: 1,
+		pid:        os.Getpid(),
+		met:        make(chan struct{}, 1),
 		reloads:    make(chan os.Signal, 1),
 	}
 	s.shell.init()

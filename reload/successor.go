@@ -127,12 +127,16 @@ func (s *Service) listen(next *successor) {
 			s.post(next, generation.Event{Kind: generation.SuccessorGarbled, Err: fmt.Errorf("%w: %w", ErrProtocol, err)})
 			return
 		}
-		if s.heardOfStore(m, fds) {
-			continue
-		}
-		closeAll(fds)
-		if e, ok := heardFromSuccessor(next, m); ok {
-			s.post(next, e)
+		switch m.(type) {
+		case handover.Stored, handover.Removed:
+			s.heardOfStore(m, fds)
+		case handover.Line, handover.Cut:
+			s.heardFromMain(m, fds)
+		default:
+			closeAll(fds)
+			if e, ok := heardFromSuccessor(next, m); ok {
+				s.post(next, e)
+			}
 		}
 	}
 }

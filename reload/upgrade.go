@@ -2,7 +2,6 @@ package reload
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
@@ -53,7 +52,7 @@ func (s *Service) beginUpgrade() {
 func (s *Service) verdict() Verdict {
 	v := Verdict{
 		Attempt: s.attempt,
-		From:    Party{s.generation, os.Getpid(), s.config.Build},
+		From:    Party{s.generation, s.pid, s.config.Build},
 		To:      Party{Generation: s.generation + 1},
 		Err:     s.upgrade.reason,
 		Began:   s.upgrade.began,
@@ -70,6 +69,7 @@ func (s *Service) verdict() Verdict {
 func (s *Service) succeed() {
 	v := s.verdict()
 	s.tellSuccessor(v.toWire())
+	s.introduce()
 	s.record(v)
 }
 

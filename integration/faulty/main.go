@@ -58,6 +58,7 @@ func run(ctx context.Context) error {
 	svc, err := reload.Open(reload.Config{
 		Build:        version,
 		Probation:    trial,
+		MaxDraining:  2,
 		Health: func(context.Context) error {
 			if begun.IsZero() {
 				begun = time.Now()
@@ -94,6 +95,9 @@ func run(ctx context.Context) error {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d, err := time.ParseDuration(r.FormValue("d")); err == nil {
 			time.Sleep(d)
+		}
+		if r.URL.Path == "/draining" {
+			w.Header().Set("X-Draining", fmt.Sprint(svc.Draining()))
 		}
 		w.Header().Set("X-Generation", strconv.Itoa(svc.Generation()))
 		w.Header().Set("X-Build", svc.Build())

@@ -34,9 +34,9 @@ type Conn struct {
 // Pair makes the line: the predecessor's end, and the descriptor for the
 // successor to inherit. Both are close-on-exec; the caller closes both.
 func Pair() (*Conn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	fds, err := Ends()
 	if err != nil {
-		return nil, nil, fmt.Errorf("handover: socketpair: %w", err)
+		return nil, nil, err
 	}
 	theirs := os.NewFile(uintptr(fds[1]), "handover")
 	ours, err := Open(fds[0])
@@ -45,6 +45,15 @@ func Pair() (*Conn, *os.File, error) {
 		return nil, nil, err
 	}
 	return ours, theirs, nil
+}
+
+// Ends makes a line for two others: both ends are the caller's, close-on-exec.
+func Ends() (ends [2]int, err error) {
+	ends, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return ends, fmt.Errorf("handover: socketpair: %w", err)
+	}
+	return ends, nil
 }
 
 // Open takes the descriptor fd, on error too, as one end of a line. Anything

@@ -20,6 +20,16 @@
 //	verdict{} ────────────────────────►   how the upgrade went
 //	                               ◄─── superseded{}, resumed{}, stored{}, removed{}, stopping{}
 //
+// A generation that drains tells the main process how far it is. When there is
+// a new main process, the one before it makes a line of its own between that one
+// and each older generation, so that nobody in between is needed:
+//
+//	main before                         main now            older generation
+//	verdict{}, elder{} + SCM_RIGHTS ──►
+//	line{} + SCM_RIGHTS ─────────────────────────────────► (over the line they have)
+//	                                        ◄───────────── draining{connections, deadline}…
+//	                                    cut{} ───────────►   (too many drain)
+//
 // # Two builds meet here
 //
 // The process at the other end was built from another version of this

@@ -73,6 +73,28 @@ type (
 	Released struct{}
 )
 
+// Messages between the main process and the generations that drain.
+type (
+	// Draining says how far the sender's drain is; again and again.
+	Draining struct {
+		Party
+		Connections  int   `json:"connections"`
+		DeadlineUSec int64 `json:"deadline_usec"` // CLOCK_REALTIME
+	}
+
+	// Elder gives the receiver, which is main now, a line to an older generation
+	// that drains.
+	Elder struct {
+		Party
+	}
+
+	// Line gives the receiver, which drains, a line to the process that is main now.
+	Line struct{}
+
+	// Cut ends the receiver's drain.
+	Cut struct{}
+)
+
 // Party is one side of an upgrade, Step one phase of it.
 type (
 	Party struct {
@@ -148,6 +170,10 @@ func (Takeover) kind() string    { return "takeover" }
 func (TakenOver) kind() string   { return "taken-over" }
 func (Verdict) kind() string     { return "verdict" }
 func (Released) kind() string    { return "released" }
+func (Draining) kind() string    { return "draining" }
+func (Elder) kind() string       { return "elder" }
+func (Line) kind() string        { return "line" }
+func (Cut) kind() string         { return "cut" }
 func (Ready) kind() string       { return "ready" }
 func (Adopted) kind() string     { return "adopted" }
 func (Refuse) kind() string      { return "refuse" }
@@ -201,6 +227,14 @@ func Decode(datagram []byte) (Message, error) {
 		return decode[Verdict](datagram)
 	case "released":
 		return decode[Released](datagram)
+	case "draining":
+		return decode[Draining](datagram)
+	case "elder":
+		return decode[Elder](datagram)
+	case "line":
+		return decode[Line](datagram)
+	case "cut":
+		return decode[Cut](datagram)
 	case "ready":
 		return decode[Ready](datagram)
 	case "adopted":

@@ -1,0 +1,243 @@
+package reload
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
+)
+
+// DefaultMaxDraining is how many generations may drain where Config says nothing.
+const DefaultMaxDraining = 4
+
+// Draining is an older generation that drains, as the main process knows it.
+type Draining struct {
+	Party
+	// Connections is how many it has still open, a second ago at most.
+	Connections int
+	// Deadline is when it closes what is left.
+	Deadline time.Time
+}
+
+// elders are the generations before this one that still live, by number.
+type elders struct {
+	mu  sync.Mutex
+	all map[int]*elder
+}
+
+type elder struct {
+	Draining
+	line *handover.Conn
+	cut  bool // was told to end
+}
+
+// report takes note of what a generation that drains says. It returns those that
+// are too many, the oldest of them, each once.
+func (e *elders) report(line *handover.Conn, d Draining, most int) (excess []*elder) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	one := e.all[d.Generation]
+	if one == nil {
+		one = &elder{}
+		if e.all == nil {
+			e.all = make(map[int]*elder)
+		}
+		e.all[d.Generation] = one
+	}
+	one.Draining, one.line = d, line
+	all := e.sorted()
+	for _, old := range all[:max(0, len(all)-most)] {
+		if !old.cut {
+			old.cut = true
+			excess = append(excess, old)
+		}
+	}
+	return excess
+}
+
+// gone forgets the generation at the other end of line.
+func (e *elders) gone(line *handover.Conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for n, one := range e.all {
+		if one.line == line {
+			delete(e.all, n)
+		}
+	}
+}
+
+// sorted lists them, the oldest first; e.mu is held.
+func (e *elders) sorted() []*elder {
+	var all []*elder
+	for _, one := range e.all {
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b *elder) int { return cmp.Compare(a.Generation, b.Generation) })
+	return all
+}
+
+func (e *elders) list() []elder {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []elder
+	for _, one := range e.sorted() {
+		all = append(all, *one)
+	}
+	return all
+}
+
+// Draining lists the older generations that still drain, the oldest first. In a
+// process that is not the main one it is what it knew when it last was.
+func (s *Service) Draining() []Draining {
+	var all []Draining
+	for _, one := range s.elders.list() {
+		all = append(all, one.Draining)
+	}
+	return all
+}
+
+// heardOfDrain takes a report from the other end of line.
+func (s *Service) heardOfDrain(line *handover.Conn, m handover.Draining) {
+	d := Draining{Party(m.Party), m.Connections, time.UnixMicro(m.DeadlineUSec)}
+	for _, old := range s.elders.report(line, d, s.config.MaxDraining) {
+		s.log.Warn("too many generations drain: the oldest ends", "oldest", old.Generation, "connections", old.Connections)
+		if err := old.line.Send(handover.Cut{}); err != nil {
+			s.log.Debug("elder", "error", err)
+		}
+	}
+}
+
+// meet begins to listen to an older generation that the predecessor has given a line to.
+func (s *Service) meet(fds []int) {
+	if len(fds) != 1 {
+		closeAll(fds)
+		return
+	}
+	line, err := handover.Open(fds[0])
+	if err != nil {
+		s.log.Debug("elder", "error", err)
+		return
+	}
+	s.keep(line)
+	go func() {
+		s.eachMessage(line, func(m handover.Message, fds []int) {
+			closeAll(fds)
+			if d, ok := m.(handover.Draining); ok {
+				s.heardOfDrain(line, d)
+			}
+		})
+		s.elders.gone(line)
+		line.Close()
+	}()
+}
+
+// introduce gives the successor, which is main now, a line to each generation
+// that drains longer than this one.
+func (s *Service) introduce() {
+	for _, old := range s.elders.list() {
+		ends, err := handover.Ends()
+		if err != nil {
+			s.log.Warn("an older generation will not be seen any more", "older", old.Generation, "error", err)
+			continue
+		}
+		err = errors.Join(
+			old.line.Send(handover.Line{}, ends[0]),
+			s.successor.line.Send(handover.Elder{Party: handover.Party(old.Party)}, ends[1]))
+		if err != nil {
+			s.log.Debug("introducing", "older", old.Generation, "error", err)
+		}
+		closeAll(ends[:])
+	}
+}
+
+// mains are the lines to processes that are main, or were: whoever is left at
+// the other end hears how this drain goes.
+type mains struct {
+	mu  sync.Mutex
+	all []*handover.Conn
+}
+
+func (l *mains) add(line *handover.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, line)
+}
+
+// say sends m to all, and forgets who has gone.
+func (l *mains) say(m handover.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = slices.DeleteFunc(l.all, func(c *handover.Conn) bool { return c.Send(m) != nil })
+}
+
+// reportEvery is how often a generation that drains says how far it is.
+const reportEvery = time.Second
+
+// reportDrain tells the main process how the drain goes until it is over.
+func (s *Service) reportDrain(over <-chan struct{}, deadline time.Time) {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	me := handover.Party{Generation: s.generation, PID: s.pid, Build: s.config.Build}
+	for {
+		s.mains.say(handover.Draining{Party: me, Connections: s.flight.connections(), DeadlineUSec: deadline.UnixMicro()})
+		select {
+		case <-over:
+			return
+		case <-s.met:
+			// Somebody new wants to know at once.
+		case <-tick.C:
+		}
+	}
+}
+
+// heardFromMain takes what a main process says to a generation that drains.
+func (s *Service) heardFromMain(m handover.Message, fds []int) {
+	switch m.(type) {
+	case handover.Cut:
+		s.post(nil, generation.Event{Kind: generation.DrainTimedOut})
+	case handover.Line:
+		if len(fds) != 1 {
+			break
+		}
+		line, err := handover.Open(fds[0])
+		if err != nil {
+			s.log.Debug("line to the main process", "error", err)
+			return
+		}
+		s.keep(line)
+		s.mains.add(line)
+		select {
+		case s.met <- struct{}{}:
+		default:
+		}
+		go func() {
+			s.eachMessage(line, s.heardFromMain)
+			line.Close()
+		}()
+		return
+	}
+	closeAll(fds)
+}
+
+// keep closes line when this process ends.
+func (s *Service) keep(line *handover.Conn) { given(s, line) }
+
+// eachMessage hands every message of a line to take, with the descriptors,
+// which are take's then, until the line ends.
+func (s *Service) eachMessage(line *handover.Conn, take func(handover.Message, []int)) {
+	for {
+		m, fds, err := line.Receive()
+		switch {
+		case errors.Is(err, handover.ErrUnknownType):
+			s.log.Debug("ignored", "error", err)
+		case err != nil:
+			return
+		default:
+			take(m, fds)
+		}
+	}
+}
