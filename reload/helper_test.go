@@ -1,0 +1,124 @@
+package reload
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/instar-project/instar/internal/handover"
+
+	"golang.org/x/sys/unix"
+)
+
+// Variables that configure the service under test; a successor inherits them.
+const (
+	readyVariable = "RELOAD_TEST_READY"
+	drainVariable = "RELOAD_TEST_DRAIN"
+)
+
+// behave is main of the test binary in the role of a service. What it does is
+// the content of a file, which a test changes between two generations.
+func behave(file string) int {
+	// A service that its test has lost must not stay for ever.
+	time.AfterFunc(time.Minute, func() { os.Exit(3) })
+	text, err := os.ReadFile(file)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	behaviour, argument, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	switch behaviour {
+	case "exit":
+		status, _ := strconv.Atoi(argument)
+		return status
+	case "say": // on the line, instead of the protocol
+		fd, _ := strconv.Atoi(os.Getenv(handoverVariable))
+		if err := unix.Send(fd, []byte(argument), 0); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		select {}
+	case "major-2": // is all of the service, but of another time
+		handover.Current.Major = 2
+	}
+	if err := service(behaviour, argument); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func service(behaviour, argument string) error {
+	ready, _ := time.ParseDuration(os.Getenv(readyVariable))
+	drain, _ := time.ParseDuration(os.Getenv(drainVariable))
+	svc, err := Open(Config{
+		ReadyTimeout: ready,
+		DrainTimeout: drain,
+		Build:        "test",
+		Logger:       slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	defer svc.Close()
+	ln, err := svc.Listener("echo")
+	if err != nil {
+		return err
+	}
+	pc, err := svc.PacketConn("udp")
+	if err != nil {
+		return err
+	}
+	switch behaviour {
+	case "hang":
+		select {}
+	case "panic":
+		go panic("oh")
+		select {}
+	case "return":
+		return nil
+	case "refuse":
+		return svc.Refuse(errors.New(strings.ReplaceAll(argument, `\n`, "\n")))
+	case "ask": // for a socket that is not there
+		if _, err := svc.Listener(argument); err != nil {
+			return err
+		}
+	case "wait": // for somebody to open the FIFO for writing
+		f, err := os.Open(argument)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	case "fail": // in Serve
+		return svc.Serve(context.Background(), failingServer{})
+	}
+	return svc.Serve(context.Background(),
+		Streams(ln, func(c net.Conn) { converse(svc, c) }),
+		Packets(pc, func([]byte, net.Addr) []byte { return fmt.Append(nil, svc.Generation()) }))
+}
+
+// converse answers a question a line.
+func converse(svc *Service, c net.Conn) {
+	for questions := bufio.NewScanner(c); questions.Scan(); {
+		switch questions.Text() {
+		case "who":
+			fmt.Fprintln(c, svc.Generation(), svc.Phase())
+		case "what":
+			fmt.Fprintln(c, runtime.NumGoroutine(), len(descriptors("/proc/self/fd")))
+		}
+	}
+}
+
+type failingServer struct{}
+
+func (failingServer) Serve() error { return errors.New("no\nluck") }
+func (failingServer) Drain()       {}
+func (failingServer) Resume()      {}
+func (failingServer) Close() error { return nil }

@@ -1,0 +1,91 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+
+	"github.com/instar-project/instar/activation"
+)
+
+// outside is a Service of a process that nobody has passed anything.
+func outside(t *testing.T) *Service {
+	t.Helper()
+	// The runtime's goroutine for signals stays.
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	signal.Stop(c)
+	checkLeaks(t)
+	for _, v := range []string{"LISTEN_PID", "LISTEN_FDS", "NOTIFY_SOCKET", handoverVariable} {
+		t.Setenv(v, "")
+		os.Unsetenv(v)
+	}
+	s, err := Open(Config{Build: "test", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestOutsideSystemd(t *testing.T) {
+	s := outside(t)
+	if s.Generation() != 1 || s.Phase() != "initialising" || s.Build() != "test" {
+		t.Errorf("generation %d, %s, %s", s.Generation(), s.Phase(), s.Build())
+	}
+	if _, err := s.Listener("http"); !errors.Is(err, activation.ErrNotActivated) {
+		t.Errorf("Listener: %v", err)
+	}
+	stop, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Serve(stop); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if s.Phase() != "ended" {
+		t.Errorf("then %s", s.Phase())
+	}
+	if err := s.Serve(stop); err != ErrServed {
+		t.Errorf("a second Serve: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestCloseWithoutServe(t *testing.T) {
+	s := outside(t)
+	why := errors.New("why")
+	if err := s.Refuse(why); err != why {
+		t.Errorf("Refuse: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if err := s.Serve(t.Context()); err != ErrServed {
+		t.Errorf("Serve after Close: %v", err)
+	}
+}
+
+// A server that fails ends the generation with its error.
+func TestServeEndsWithAServer(t *testing.T) {
+	s := outside(t)
+	err := s.Serve(t.Context(), failingServer{})
+	if err == nil || err.Error() != "reload: a server failed: no\nluck" {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestMalformedHandover(t *testing.T) {
+	s := outside(t)
+	s.Close()
+	t.Setenv(handoverVariable, "three")
+	if _, err := Open(Config{}); err == nil || err.Error() != `reload: malformed INSTAR_HANDOVER_FD="three": a predecessor sets it, nobody else should` {
+		t.Errorf("Open: %v", err)
+	}
+	if value, set := os.LookupEnv(handoverVariable); set {
+		t.Errorf("%s is still %q", handoverVariable, value)
+	}
+}
