@@ -120,7 +120,8 @@ func (s *Store) Entries() []activation.Entry {
 	return entries
 }
 
-// List describes everything the store holds, in the order it was put there.
+// List describes everything the store holds: first what was passed, in the order of
+// systemd, which is none in particular, then what this generation has put there.
 func (s *Store) List() []Info {
 	return s.list(func(item) bool { return true })
 }

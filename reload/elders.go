@@ -102,6 +102,7 @@ func (s *Service) Draining() []Draining {
 
 // heardOfDrain takes a report from the other end of line.
 func (s *Service) heardOfDrain(line *handover.Conn, m handover.Draining) {
+	defer s.shown.changed()
 	d := Draining{Party(m.Party), m.Connections, time.UnixMicro(m.DeadlineUSec)}
 	for _, old := range s.elders.report(line, d, s.config.MaxDraining) {
 		s.log.Warn("too many generations drain: the oldest ends", "oldest", old.Generation, "connections", old.Connections)
@@ -131,6 +132,7 @@ func (s *Service) meet(fds []int) {
 			}
 		})
 		s.elders.gone(line)
+		s.shown.changed()
 		line.Close()
 	}()
 }

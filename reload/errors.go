@@ -30,8 +30,8 @@ var (
 	ErrUnhealthy = errors.New("the successor has failed its probation")
 	// ErrStore: what must outlive this process could not be put into the store.
 	ErrStore = errors.New("the state could not be stored")
-	// ErrNaming: systemd has not confirmed the successor as main process.
-	ErrNaming = errors.New("systemd has not confirmed the successor as main process")
+	// ErrNaming: systemd could not be told of the new main process.
+	ErrNaming = errors.New("systemd could not be told of the new main process")
 )
 
 // ErrServed is what a second call of Serve, or one after Close, returns.

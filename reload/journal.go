@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,8 @@ func toJournal(fields map[string]string) bool {
 		return false
 	}
 	defer c.Close()
+	// The service does not wait for a journal that is stuck.
+	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
 	_, err = c.Write(journalEntry(fields))
 	return err == nil
 }

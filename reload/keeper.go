@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/fdstore"
@@ -106,6 +107,7 @@ func (s *Service) openStore(entries []activation.Entry) error {
 			},
 			Removing: func(names []string) { s.tell(handover.Removed{Names: names}) },
 		})
+		s.shown.store.Store(s.store)
 	}
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
@@ -165,17 +167,27 @@ func (s *Service) beginStore(stopping bool) {
 	done := make(chan struct{})
 	s.stored = done
 	wanted := s.adopts()
+	parked := make(chan error, 1)
 	go func() {
 		if before != nil {
 			<-before
 		}
-		err := s.park(stopping)
-		close(done)
-		if err != nil {
-			s.post(nil, generation.Event{Kind: generation.StoreFailed, Err: err})
-			return
+		parked <- s.park(stopping)
+	}()
+	go func() {
+		defer close(done)
+		select {
+		case err := <-parked:
+			if err != nil {
+				s.post(nil, generation.Event{Kind: generation.StoreFailed, Err: err})
+				return
+			}
+			s.post(nil, generation.Event{Kind: generation.Stored, Offer: wanted || len(s.store.List()) > 0})
+		case <-time.After(2 * s.config.ReadyTimeout):
+			// It was to return after half of that. Nobody may touch its state while
+			// it runs, so this process cannot serve again: the next one can.
+			s.post(nil, generation.Event{Kind: generation.GaveUp, Err: errors.New("reload: the Keeper's Park does not return")})
 		}
-		s.post(nil, generation.Event{Kind: generation.Stored, Offer: wanted || len(s.store.List()) > 0})
 	}()
 }
 
@@ -207,8 +219,7 @@ func (s *Service) adopts() bool { return s.successor != nil && s.successor.adopt
 
 // offer gives the successor what is in the store, and the right to add to it.
 func (s *Service) offer() {
-	s.say(notify.NotifyAccess(notify.AccessAll))
-	s.extend(s.config.ReadyTimeout)
+	s.say(notify.NotifyAccess(notify.AccessAll), extension(s.config.ReadyTimeout))
 	var all []handover.Descriptor
 	for _, e := range s.store.Entries() {
 		all = append(all, handover.Descriptor{Name: e.Name, FD: e.FD})

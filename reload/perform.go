@@ -2,6 +2,7 @@ package reload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -12,10 +13,11 @@ import (
 )
 
 // barrierTimeout bounds how long systemd may take to read what it was sent.
-const barrierTimeout = 5 * time.Second
+const barrierTimeout = 30 * time.Second
 
-// perform carries out one action of the state machine.
-func (s *Service) perform(a generation.Action) {
+// perform carries out one action of the state machine. It reports false if that
+// failed and what was to follow must not: an event says what does instead.
+func (s *Service) perform(a generation.Action) bool {
 	s.log.Debug("action", "verb", a.Verb.String())
 	switch a.Verb {
 	case generation.OpenGates:
@@ -26,16 +28,14 @@ func (s *Service) perform(a generation.Action) {
 	case generation.SayReady:
 		s.sayServing(s.upgrade.remark)
 	case generation.SayReloading:
-		s.say(notify.Reloading(), notify.Status(s.title()+" serving; its successor initialises"))
-		s.extend(s.config.ReadyTimeout)
+		s.say(notify.Reloading(), extension(s.config.ReadyTimeout), notify.Status(s.title()+" serving; its successor initialises"))
 	case generation.SayStopping:
 		s.say(notify.Stopping, notify.Status(s.title()+" stopping"))
 
 	case generation.Spawn:
 		s.beginUpgrade()
 	case generation.Kill:
-		// watch sees the end of it, whatever Kill returns.
-		_ = s.successor.process.Kill()
+		s.kill()
 	case generation.Blame:
 		s.upgrade.blame(a.Err)
 	case generation.Store:
@@ -45,7 +45,7 @@ func (s *Service) perform(a generation.Action) {
 	case generation.Adopt:
 		if err := s.adopt(); err != nil {
 			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
-			break
+			return false
 		}
 		s.followUps = append(s.followUps, generation.Event{Kind: generation.Adopted})
 	case generation.TellAdopted:
@@ -55,11 +55,6 @@ func (s *Service) perform(a generation.Action) {
 		s.tell(handover.Superseded{})
 	case generation.NameSuccessor:
 		s.nameSuccessor(!a.Probation)
-	case generation.ConfirmTakeover:
-		if s.state.Phase == generation.Proving {
-			s.successor.late.Reset(heartbeatTimeout)
-		}
-		s.tellSuccessor(handover.TakenOver{})
 	case generation.Release:
 		s.tellSuccessor(handover.Released{})
 	case generation.NameSelf:
@@ -101,6 +96,19 @@ func (s *Service) perform(a generation.Action) {
 	case generation.End:
 		s.result = a.Err
 	}
+	return true
+}
+
+// kill ends the successor; watch sees the end of it. One that has refused while
+// this process serves has a moment to say its last words.
+func (s *Service) kill() {
+	const lastWords = time.Second
+	process := s.successor.process
+	if s.state.Phase == generation.Reverting && errors.Is(s.upgrade.reason, ErrRefused) {
+		time.AfterFunc(lastWords, func() { _ = process.Kill() })
+		return
+	}
+	_ = process.Kill()
 }
 
 // say sends one datagram to systemd. There is nothing better to do with an
@@ -111,11 +119,11 @@ func (s *Service) say(fields ...notify.Field) {
 	}
 }
 
-// extend asks systemd to give the job that is under way another d, and a
+// extension asks systemd to give the job that is under way another d, and a
 // margin for what comes after.
-func (s *Service) extend(d time.Duration) {
+func extension(d time.Duration) notify.Field {
 	const margin = 10 * time.Second
-	s.say(notify.ExtendTimeout(d + margin))
+	return notify.ExtendTimeout(d + margin)
 }
 
 // title is how STATUS= calls this generation.
@@ -142,8 +150,9 @@ func (s *Service) tellSuccessor(m handover.Message) {
 }
 
 // nameSuccessor makes the successor main, and keeps for this process the right
-// to take back. The datagram is sent at once, so that whatever is said later
-// comes later; only the wait for systemd goes on beside.
+// to take back. What has been sent is as good as read: systemd reads in order, so
+// the successor may go on at once. Only this process has to wait, since systemd
+// ignores what a process has sent that is no more.
 func (s *Service) nameSuccessor(ready bool) {
 	next := s.successor
 	fields := []notify.Field{
@@ -155,16 +164,19 @@ func (s *Service) nameSuccessor(ready bool) {
 	if ready {
 		fields = append(fields, notify.Ready)
 	}
-	err := s.notifier.Send(fields...)
+	if err := s.notifier.Send(fields...); err != nil {
+		s.followUps = append(s.followUps, generation.Event{Kind: generation.NamingFailed, Err: fmt.Errorf("%w: %w", ErrNaming, err)})
+		return
+	}
+	if !ready {
+		next.late.Reset(heartbeatTimeout)
+	}
+	s.tellSuccessor(handover.TakenOver{})
 	go func() {
-		if err == nil {
-			ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
-			defer cancel()
-			err = s.notifier.Barrier(ctx)
-		}
-		if err != nil {
-			s.post(next, generation.Event{Kind: generation.NamingFailed, Err: fmt.Errorf("%w: %w", ErrNaming, err)})
-			return
+		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
+		defer cancel()
+		if err := s.notifier.Barrier(ctx); err != nil {
+			s.log.Warn("systemd takes its time to follow to the new main process", "error", err)
 		}
 		s.post(next, generation.Event{Kind: generation.Named})
 	}()

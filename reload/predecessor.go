@@ -3,6 +3,7 @@ package reload
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/internal/generation"
@@ -16,6 +17,7 @@ type predecessor struct {
 	line  *handover.Conn
 	pid   int
 	build string
+	began time.Time // when it has greeted this process
 	// offered is what was in its store, until it is adopted.
 	offered []activation.Entry
 }
@@ -43,11 +45,13 @@ func (s *Service) arrive() error {
 		return fmt.Errorf("reload: %w", err)
 	}
 	if s.sockets, err = activation.New(entries(descriptors)); err != nil {
+		_ = line.Send(handover.Refuse{Protocol: handover.Current, Reason: err.Error()})
 		line.Close()
 		return fmt.Errorf("reload: %w", err)
 	}
-	s.predecessor = &predecessor{line: line, pid: hello.PID, build: hello.Build}
+	s.predecessor = &predecessor{line: line, pid: hello.PID, build: hello.Build, began: time.Now()}
 	s.generation, s.attempt = hello.Generation, hello.Attempt
+	s.shown.attempts.Store(int64(s.attempt))
 	s.origin = Upgrade
 	return nil
 }
@@ -55,6 +59,7 @@ func (s *Service) arrive() error {
 // follow turns what the predecessor says, and its end, into events.
 func (s *Service) follow(p *predecessor) {
 	defer s.post(nil, generation.Event{Kind: generation.PredecessorGone})
+	defer s.shown.changed()
 	defer s.elders.gone(p.line)
 	s.eachMessage(p.line, func(m handover.Message, fds []int) {
 		if _, ok := m.(handover.Elder); ok {
@@ -79,6 +84,8 @@ func (s *Service) follow(p *predecessor) {
 			s.post(nil, generation.Event{Kind: generation.TakenOver, Probation: s.config.Probation > 0})
 		case handover.Verdict:
 			s.verdicts.learn(fromWire(m))
+			s.post(nil, generation.Event{Kind: generation.Confirmed})
+			s.shown.changed()
 		case handover.Released:
 			s.post(nil, generation.Event{Kind: generation.Released})
 		}

@@ -24,7 +24,7 @@ const (
 // beginProbation watches this process until it has proven itself, or failed to.
 func (s *Service) beginProbation() {
 	s.log.Info("probation", "for", s.config.Probation)
-	s.extend(s.config.Probation)
+	s.say(extension(s.config.Probation))
 	go func() {
 		err := s.prove()
 		if err != nil {

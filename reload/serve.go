@@ -20,7 +20,7 @@ type shell struct {
 	state     generation.State
 	events    chan posted
 	done      chan struct{} // closed when nobody takes events any more
-	asked     chan struct{} // an upgrade is wanted: the reload signal by another way
+	asked     chan int      // an upgrade is wanted: the reload signal by another way
 	verdicts  verdicts
 	followUps []generation.Event
 
@@ -35,6 +35,8 @@ type shell struct {
 	stored    chan struct{} // closed when the last Store is done; nil: there was none
 	parked    bool          // the keeper has let go of its state
 	result    error
+	signalled bool // the reload signal has come since the last verdict
+	shown     shown
 }
 
 // posted is an event with the successor or drain it comes from; nil: neither.
@@ -49,7 +51,7 @@ type drain struct{ cancel context.CancelFunc }
 func (sh *shell) init() {
 	sh.events = make(chan posted)
 	sh.done = make(chan struct{})
-	sh.asked = make(chan struct{}, 1)
+	sh.asked = make(chan int, 1)
 }
 
 // post hands an event to the goroutine of Serve.
@@ -83,9 +85,10 @@ func (sh *shell) stale(p posted) bool {
 // goes before it has handed over, or when Serve or Close was called before.
 // In any case all sockets are closed when it returns.
 func (s *Service) Serve(ctx context.Context, servers ...Server) error {
-	err := ErrServed
-	s.serve.Do(func() { err = s.run(ctx, servers) })
-	return err
+	if !s.served.CompareAndSwap(false, true) {
+		return ErrServed
+	}
+	return s.run(ctx, servers)
 }
 
 func (s *Service) run(ctx context.Context, servers []Server) error {
@@ -103,9 +106,12 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	var running sync.WaitGroup
 	for _, server := range servers {
 		running.Go(func() {
-			if err := server.Serve(); err != nil {
-				s.post(nil, generation.Event{Kind: generation.GaveUp, Err: fmt.Errorf("reload: a server failed: %w", err)})
+			err := server.Serve()
+			if err == nil {
+				err = errors.New("Serve has returned before Close was called")
 			}
+			// Nobody listens any more when it has ended in due time.
+			s.post(nil, generation.Event{Kind: generation.GaveUp, Err: fmt.Errorf("reload: a server failed: %w", err)})
 		})
 	}
 	s.step(generation.Event{Kind: generation.Initialised})
@@ -141,9 +147,13 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 		case <-stopped:
 			asked()
 		case <-s.reloads:
+			s.signalled = true
 			s.step(generation.Event{Kind: generation.ReloadAsked})
-		case <-s.asked:
-			s.step(generation.Event{Kind: generation.ReloadAsked})
+		case given := <-s.asked:
+			// Whoever asked may have had an answer meanwhile.
+			if given == s.verdicts.count() {
+				s.step(generation.Event{Kind: generation.ReloadAsked})
+			}
 		case p := <-s.events:
 			if !s.stale(p) {
 				s.step(p.Event)
@@ -164,12 +174,16 @@ func (s *Service) step(e generation.Event) {
 			s.log.Debug("phase", "from", before.String(), "to", next.Phase.String(), "event", queue[0].Kind.String())
 		}
 		for _, a := range actions {
-			s.perform(a)
+			if !s.perform(a) {
+				break
+			}
 		}
 		s.keepAlive(next.Phase.Main())
 		queue = append(queue, s.followUps...)
 		s.followUps = nil
 	}
+	s.concludeAlone()
+	s.shown.changed()
 }
 
 // shut closes the servers and waits for them, but not for ever.

@@ -36,7 +36,7 @@ type Service struct {
 	predecessor *predecessor // nil: systemd has started this process
 
 	reloads chan os.Signal
-	serve   sync.Once
+	served  atomic.Bool   // Serve or Close was called
 	phase   atomic.Uint32 // a generation.Phase, for Phase
 
 	elders elders        // older generations that drain
@@ -229,24 +229,23 @@ func (s *Service) refuse(err error) error {
 }
 
 // Close gives the sockets up. Before Serve it is a refusal to take over, for
-// the reason of Refuse or of the last getter that failed; after Serve it does
-// nothing.
+// the reason of Refuse or of the last getter that failed; during and after Serve
+// it does nothing.
 func (s *Service) Close() error {
-	var err error
-	s.serve.Do(func() {
-		s.mu.Lock()
-		reason := s.refusal
-		s.mu.Unlock()
-		if reason == nil {
-			reason = errors.New("it ended without a call of Serve")
-		}
-		s.step(generation.Event{Kind: generation.GaveUp, Err: reason})
-		if s.predecessor == nil {
-			s.say(notify.Status(notify.OneLine(reason.Error())), notify.Errno(errno(reason)))
-		}
-		err = s.release()
-	})
-	return err
+	if !s.served.CompareAndSwap(false, true) {
+		return nil
+	}
+	s.mu.Lock()
+	reason := s.refusal
+	s.mu.Unlock()
+	if reason == nil {
+		reason = errors.New("it ended without a call of Serve")
+	}
+	s.step(generation.Event{Kind: generation.GaveUp, Err: reason})
+	if s.predecessor == nil {
+		s.say(notify.Status(notify.OneLine(reason.Error())), notify.Errno(errno(reason)))
+	}
+	return s.release()
 }
 
 // release closes all that this process holds.

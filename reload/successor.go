@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
+
+	"golang.org/x/sys/unix"
 )
 
 // successor is the process that is to follow this one, from here.
@@ -50,6 +53,8 @@ func (s *Service) spawn() (*successor, error) {
 		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
 	}
 	defer theirs.Close()
+	// What others have opened without O_CLOEXEC is not the successor's either.
+	_ = unix.CloseRange(handoverFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	process, err := os.StartProcess(path, os.Args, &os.ProcAttr{
 		Env:   s.environ,
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs},

@@ -359,8 +359,9 @@ func (u *unit) wantDatagrams(want string) {
 }
 
 var (
-	pidPattern  = regexp.MustCompile(`(PID[ =])(\d+)`)
-	usecPattern = regexp.MustCompile(`MONOTONIC_USEC=\d+`)
+	pidPattern       = regexp.MustCompile(`(PID[ =])(\d+)`)
+	usecPattern      = regexp.MustCompile(`MONOTONIC_USEC=\d+`)
+	extensionPattern = regexp.MustCompile(`EXTEND_TIMEOUT_USEC=\d+( \| )?`)
 )
 
 // transcript is all that was said to systemd, by whom, with process numbers
@@ -374,10 +375,8 @@ func (u *unit) transcript() []string {
 	}
 	var all []string
 	for _, m := range u.manager.Messages() {
-		if strings.HasPrefix(m.Text, "EXTEND_TIMEOUT_USEC=") {
-			continue // how long it may take is no state
-		}
 		text := strings.ReplaceAll(m.Text, "\n", " | ")
+		text = extensionPattern.ReplaceAllString(text, "") // how long it may take is no state
 		text = usecPattern.ReplaceAllString(text, "MONOTONIC_USEC=…")
 		text = pidPattern.ReplaceAllStringFunc(text, func(s string) string {
 			pid, _ := strconv.Atoi(s[4:])

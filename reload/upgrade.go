@@ -36,6 +36,7 @@ func (u *upgrade) enter(p generation.Phase) {
 
 func (s *Service) beginUpgrade() {
 	s.attempt++
+	s.shown.attempts.Store(int64(s.attempt))
 	now := time.Now()
 	s.upgrade = upgrade{began: now, phase: generation.Preparing, since: now}
 	s.successor = nil
@@ -57,6 +58,8 @@ func (s *Service) verdict() Verdict {
 		Err:     s.upgrade.reason,
 		Began:   s.upgrade.began,
 		Steps:   s.upgrade.steps,
+
+		Signalled: s.signalled,
 	}
 	if s.successor != nil {
 		v.To.PID, v.To.Build = s.successor.process.Pid, s.successor.build
@@ -88,6 +91,7 @@ func (s *Service) fail() {
 // record logs the verdict, once, and gives it to whoever waits.
 func (s *Service) record(v Verdict) {
 	s.verdicts.give(v)
+	s.signalled = false
 	if toJournal(v.fields()) {
 		return
 	}

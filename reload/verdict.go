@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 )
 
@@ -25,6 +26,9 @@ type Verdict struct {
 	Err error
 	// Began is when the reload signal was acted on.
 	Began time.Time
+	// Signalled: the reload signal has asked for the upgrade, or has come while it
+	// was under way. False if the verdict has come from another process.
+	Signalled bool
 	// Steps are the phases of the upgrade, in order, and how long each took.
 	Steps []Step
 }
@@ -89,14 +93,21 @@ func (v *verdicts) learn(one Verdict) {
 	v.last = &one
 }
 
-// after returns a channel that is closed once there is a verdict later than now.
-func (v *verdicts) after() <-chan struct{} {
+// after returns a channel that is closed once there is a verdict later than now,
+// and how many there were.
+func (v *verdicts) after() (next <-chan struct{}, count int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.next == nil {
 		v.next = make(chan struct{})
 	}
-	return v.next
+	return v.next, v.given
+}
+
+func (v *verdicts) count() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.given
 }
 
 // ErrNotMain is what Upgrade returns in a process that is not the main one, or
@@ -118,12 +129,12 @@ func (s *Service) LastVerdict() (v Verdict, ok bool) {
 // upgrade is under way it starts none and waits for the verdict of that one.
 // The error is that of ctx, or ErrNotMain; an upgrade that failed is none.
 func (s *Service) Upgrade(ctx context.Context) (Verdict, error) {
-	if !s.currentPhase().Main() {
+	if p := s.currentPhase(); p != generation.Serving && !p.Upgrading() {
 		return Verdict{}, ErrNotMain
 	}
-	given := s.verdicts.after()
+	given, count := s.verdicts.after()
 	select {
-	case s.asked <- struct{}{}:
+	case s.asked <- count:
 	default: // somebody has asked already
 	}
 	select {

@@ -32,17 +32,18 @@ const (
 	// AnnounceTakeover tells the successor that its takeover begins, and the
 	// predecessor, if one drains, that this process is superseded.
 	AnnounceTakeover
-	// NameSuccessor sends MAINPID= and, without probation, READY=1, then waits
-	// for systemd to have read it. Comes back as Named or NamingFailed.
+	// NameSuccessor sends MAINPID= and, without probation, READY=1, tells the
+	// successor that it is main, and waits for systemd to have read it: what the
+	// successor sends comes after it, but this process must not end before.
+	// Comes back as Named, or as NamingFailed if it could not be sent.
 	NameSuccessor
-	// ConfirmTakeover tells the successor that it is main.
-	ConfirmTakeover
 	// Release tells the successor that its probation is over.
 	Release
 	// NameSelf sends MAINPID= of this process, which takes back, and tells the
 	// predecessor, if one drains, that this process has resumed.
 	NameSelf
-	// Succeed gives the attempt's verdict: it succeeded.
+	// Succeed gives the attempt's verdict: it succeeded. The successor learns
+	// that it is Confirmed.
 	Succeed
 	// Fail gives the attempt's verdict: it failed for the reason Blame
 	// remembered; READY=1 with that reason.
@@ -52,7 +53,8 @@ const (
 	TellReady
 	// TellAdopted tells it that this process has taken what was offered.
 	TellAdopted
-	// TellRefused tells it that this process will not take over, because of Err.
+	// TellRefused tells it that this process will not take over, or not go on,
+	// because of Err.
 	TellRefused
 	// TellProven tells it that this process has passed its probation.
 	TellProven
@@ -100,7 +102,6 @@ var verbNames = [...]string{
 	Adopt:            "adopt",
 	AnnounceTakeover: "announce takeover",
 	NameSuccessor:    "name successor",
-	ConfirmTakeover:  "confirm takeover",
 	Release:          "release",
 	NameSelf:         "name self",
 	Succeed:          "succeed",

@@ -81,6 +81,13 @@ func handingBack(s State, e Event) (State, []Action) {
 // predecessorGone is what a predecessor's end means in each phase.
 func predecessorGone(s State) (State, []Action) {
 	s.Predecessor = false
+	var first []Action
+	// What it has said last, that this process is main, may have died with it.
+	unheard := !s.Confirmed
+	s.Confirmed = true
+	if unheard && s.Phase.Main() && s.Phase != TakingOver {
+		first = do(NameSelf)
+	}
 	switch s.Phase {
 	case Initialising, Ready:
 		return s.end(ErrPredecessorGone)
@@ -91,12 +98,17 @@ func predecessorGone(s State) (State, []Action) {
 		return s.serve(do(NameSelf, OpenGates, SayReady, Settle)...)
 	case Probation:
 		if s.Passed {
-			return s.serve(do(SayReady, Settle)...)
+			return s.serve(append(first, do(SayReady, Settle)...)...)
 		}
-		return s, do(Settle)
-	case HandingBack, Serving, Preparing, Reverting:
-		return s, do(Settle)
+		return s, append(first, do(Settle)...)
+	case Serving:
+		if unheard {
+			first = append(first, do(SayReady)...)
+		}
+		return s, append(first, do(Settle)...)
+	case HandingBack, Preparing, Reverting:
+		return s, append(first, do(Settle)...)
 	}
 	// Elsewhere a successor is about to be main, or is, and settles that.
-	return s, nil
+	return s, first
 }

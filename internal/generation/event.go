@@ -61,6 +61,8 @@ const (
 	TakeoverBegun
 	// TakenOver: systemd has confirmed this process as main.
 	TakenOver
+	// Confirmed: systemd has read that this process is main.
+	Confirmed
 	// Released: the predecessor agrees that this process is proven.
 	Released
 	// PredecessorGone: the predecessor's process has gone.
@@ -110,6 +112,7 @@ var kindNames = [...]string{
 	StateOffered:        "state offered",
 	TakeoverBegun:       "takeover begun",
 	TakenOver:           "taken over",
+	Confirmed:           "confirmed",
 	Released:            "released",
 	PredecessorGone:     "predecessor gone",
 	ProbationPassed:     "probation passed",

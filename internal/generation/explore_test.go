@@ -52,6 +52,7 @@ type world struct {
 	queue     []datagram
 	accessAll bool
 	state     bool // the service keeps state
+	mute      bool // MAINPID= cannot be sent
 	reloading bool
 	stopping  bool
 	restarted bool // systemd has seen the main process die: it clears the unit and starts anew
@@ -135,11 +136,11 @@ func (w *world) moves() (own, done []move) {
 			event(Event{Kind: Adopted}, func(p *process) { p.adopting = false })
 			event(Event{Kind: GaveUp}, func(p *process) { p.adopting = false })
 		}
+		if p.naming == 2 {
+			event(Event{Kind: NamingFailed}, func(p *process) { p.naming = 0 })
+		}
 		if p.naming == 1 && !slices.ContainsFunc(w.queue, func(d datagram) bool { return d.from == i }) {
 			event(Event{Kind: Named}, func(p *process) { p.naming = 0 })
-		}
-		if p.naming == 1 {
-			event(Event{Kind: NamingFailed}, func(p *process) { p.naming = 0 })
 		}
 		if p.late && (p.Phase == Preparing || p.Phase == Offering || p.Phase == Proving) {
 			event(Event{Kind: SuccessorLate}, func(p *process) { p.late = false })
@@ -258,11 +259,15 @@ func (w *world) act(i int) {
 		w.tell(p.successor, TakeoverBegun, true)
 		w.up(i, SuccessorSuperseded)
 	case NameSuccessor:
-		p.naming = 1
-		send(datagram{mainPID: p.successor, access: true, ready: !a.Probation})
-	case ConfirmTakeover:
-		p.late = true
+		if w.mute {
+			p.naming = 2
+			break
+		}
+		p.naming, p.late = 1, true
 		w.tell(p.successor, TakenOver, true)
+		send(datagram{mainPID: p.successor, access: true, ready: !a.Probation})
+	case Succeed:
+		w.tell(p.successor, Confirmed, true)
 	case Release:
 		w.tell(p.successor, Released, true)
 	case NameSelf:
@@ -413,10 +418,10 @@ func explore(t *testing.T, start *world) {
 	t.Logf("%d worlds, %d moves, %d ends, %d of them in a restart by systemd", len(seen), moves, ends, restarts)
 }
 
-func newWorld(probation, state bool, reloads, kills, stops int) *world {
+func newWorld(probation, state, mute bool, reloads, kills, stops int) *world {
 	return &world{
-		procs:   []process{{State: First(), parent: -1, alive: true, successor: -1, probation: probation}},
-		state:   state,
+		procs: []process{{State: First(), parent: -1, alive: true, successor: -1, probation: probation}},
+		state: state, mute: mute,
 		reloads: reloads, kills: kills, stops: stops,
 	}
 }
@@ -425,24 +430,27 @@ func TestEveryOrder(t *testing.T) {
 	for _, c := range []struct {
 		name                  string
 		probation, state      bool
+		mute                  bool
 		reloads, kills, stops int
 	}{
-		{"one upgrade", false, false, 1, 0, 0},
-		{"one upgrade and a death", false, false, 1, 1, 0},
-		{"one upgrade and two deaths", false, false, 1, 2, 0},
-		{"one upgrade and a stop", false, false, 1, 0, 1},
-		{"one upgrade on probation, a death and a stop", true, false, 1, 1, 1},
-		{"one upgrade on probation and two deaths", true, false, 1, 2, 0},
-		{"one upgrade with state", false, true, 1, 0, 0},
-		{"one upgrade with state and two deaths", false, true, 1, 2, 0},
-		{"one upgrade with state on probation, a death and a stop", true, true, 1, 1, 1},
-		{"two upgrades with state and a death", false, true, 2, 1, 0},
-		{"two upgrades", false, false, 2, 0, 0},
-		{"two upgrades and a death", false, false, 2, 1, 0},
-		{"two upgrades on probation and a death", true, false, 2, 1, 0},
+		{"one upgrade", false, false, false, 1, 0, 0},
+		{"one upgrade and a death", false, false, false, 1, 1, 0},
+		{"one upgrade and two deaths", false, false, false, 1, 2, 0},
+		{"one upgrade and a stop", false, false, false, 1, 0, 1},
+		{"one upgrade on probation, a death and a stop", true, false, false, 1, 1, 1},
+		{"one upgrade on probation and two deaths", true, false, false, 1, 2, 0},
+		{"one upgrade with state", false, true, false, 1, 0, 0},
+		{"one upgrade with state and two deaths", false, true, false, 1, 2, 0},
+		{"one upgrade with state on probation, a death and a stop", true, true, false, 1, 1, 1},
+		{"two upgrades with state and a death", false, true, false, 2, 1, 0},
+		{"one upgrade that systemd is not told of, and a death", false, true, true, 1, 1, 0},
+		{"two upgrades", false, false, false, 2, 0, 0},
+		{"two upgrades and a death", false, false, false, 2, 1, 0},
+		{"two upgrades on probation and a death", true, false, false, 2, 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			explore(t, newWorld(c.probation, c.state, c.reloads, c.kills, c.stops))
+			t.Parallel()
+			explore(t, newWorld(c.probation, c.state, c.mute, c.reloads, c.kills, c.stops))
 		})
 	}
 }

@@ -9,6 +9,9 @@ func draining(s State, e Event) (State, []Action) {
 			return s, nil
 		}
 		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: Adopt}, {Verb: Resume}, {Verb: OpenGates}, {Verb: SayReady}}
+	case SuccessorRefused:
+		// It is about to go, and this is why.
+		return s, []Action{because(Blame, e.Err)}
 	case DrainedOut:
 		return s.end(nil)
 	case DrainTimedOut:
@@ -21,8 +24,6 @@ func draining(s State, e Event) (State, []Action) {
 
 func stopping(s State, e Event) (State, []Action) {
 	switch e.Kind {
-	case Named:
-		return s, do(ConfirmTakeover)
 	case DrainedOut:
 		return s.end(nil)
 	case DrainTimedOut:
@@ -39,15 +40,19 @@ func (s State) stop(first ...Verb) (State, []Action) {
 // giveUp is the way out when the application cannot go on. Whoever can take
 // over, a predecessor that drains or systemd, sees this process go.
 func giveUp(s State, e Event) (State, []Action) {
-	switch s.Phase {
-	case Ended:
+	if s.Phase == Ended {
 		return s, nil
-	case Initialising, Ready, Entering:
-		if s.Predecessor {
-			return s.end(e.Err, because(TellRefused, e.Err), Action{Verb: Cut})
-		}
-	case Preparing, Storing, Offering:
-		return s.end(e.Err, Action{Verb: Kill}, Action{Verb: Cut})
 	}
-	return s.end(e.Err, Action{Verb: Cut})
+	var actions []Action
+	switch s.Phase {
+	case Preparing, Storing, Offering:
+		actions = do(Kill)
+	}
+	if s.Phase.Accepts() {
+		actions = append(actions, Action{Verb: CloseGates})
+	}
+	if s.Predecessor {
+		actions = append(actions, because(TellRefused, e.Err))
+	}
+	return s.end(e.Err, append(actions, Action{Verb: Cut})...)
 }

@@ -16,11 +16,16 @@ type State struct {
 	SuccessorStopping bool
 	// Probation: the successor under way proves itself before READY=1.
 	Probation bool
+	// Proven: the successor under way has passed its probation before systemd has
+	// confirmed that it is main.
+	Proven bool
 	// Failed: the successor under way has failed while something else had to be
 	// finished first.
 	Failed bool
 	// SuccessorDead: and its process has gone.
 	SuccessorDead bool
+	// Confirmed: systemd knows this process, a successor, as main.
+	Confirmed bool
 	// Passed: this process has passed its probation and waits for its
 	// predecessor to agree.
 	Passed bool
@@ -52,6 +57,9 @@ func Step(s State, e Event) (State, []Action) {
 		return s, nil
 	case SuccessorStopping:
 		s.SuccessorStopping = true
+		return s, nil
+	case Confirmed:
+		s.Confirmed = true
 		return s, nil
 	case GaveUp:
 		return giveUp(s, e)

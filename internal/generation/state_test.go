@@ -49,9 +49,9 @@ func TestStories(t *testing.T) {
 		initialised, serving, reload,
 		onProbation(SuccessorReady, Storing, CloseGates, Store),
 		on(Stored, TakingOver, AnnounceTakeover, NameSuccessor),
-		on(Named, Proving, ConfirmTakeover),
+		on(Named, Proving),
 	}
-	handedOver := append(takeover[:len(takeover):len(takeover)], on(Named, Draining, ConfirmTakeover, Succeed, Drain))
+	handedOver := append(takeover[:len(takeover):len(takeover)], on(Named, Draining, Succeed, Drain))
 	then := func(before []scene, more ...scene) []scene { return append(slices.Clip(before), more...) }
 
 	for _, c := range []struct {
@@ -67,8 +67,15 @@ func TestStories(t *testing.T) {
 			on(Initialised, Ready, TellReady),
 			on(TakeoverBegun, Entering),
 			on(TakenOver, Serving, OpenGates),
+			on(Confirmed, Serving),
 			on(PredecessorGone, Serving, Settle),
 			reload,
+		}},
+		{"a successor that nobody has confirmed", Successor(), []scene{
+			on(Initialised, Ready, TellReady),
+			on(TakeoverBegun, Entering),
+			on(TakenOver, Serving, OpenGates),
+			on(PredecessorGone, Serving, NameSelf, SayReady, Settle),
 		}},
 		{"a successor that is asked to reload before it knows that it is main", Successor(), []scene{
 			on(Initialised, Ready, TellReady),
@@ -117,7 +124,7 @@ func TestStories(t *testing.T) {
 			initialised, serving, reload,
 			on(SuccessorReady, Storing, CloseGates, Store),
 			failing(SuccessorDied, Storing, Blame),
-			on(Stored, Serving, NameSelf, Adopt, OpenGates, Fail, Settle),
+			on(Stored, Serving, Adopt, OpenGates, Fail, Settle),
 		}},
 		{"systemd does not answer", First(), then(takeover,
 			failing(NamingFailed, TakingBack, Blame, Kill),
@@ -150,7 +157,7 @@ func TestStories(t *testing.T) {
 		}},
 		{"a stop in the takeover", First(), then(takeover,
 			on(StopAsked, Stopping, TellStopping, Drain),
-			on(Named, Stopping, ConfirmTakeover),
+			on(Named, Stopping),
 			on(DrainedOut, Ended, End))},
 		{"a stop while draining", First(), then(handedOver,
 			on(StopAsked, Stopping),
@@ -174,7 +181,7 @@ func TestStories(t *testing.T) {
 		}},
 		{"a server that fails", First(), []scene{
 			initialised, serving,
-			failing(GaveUp, Ended, Cut, End),
+			failing(GaveUp, Ended, CloseGates, Cut, End),
 		}},
 		{"a successor that adopts", Successor(), []scene{
 			on(Initialised, Ready, TellReady),
@@ -194,7 +201,14 @@ func TestStories(t *testing.T) {
 			failing(SuccessorLate, TakingBack, Blame, Kill),
 			failing(SuccessorDied, Serving, NameSelf, Adopt, OpenGates, Fail, Settle))},
 		{"a death while adopting", First(), then(offered,
-			failing(SuccessorDied, Serving, Blame, NameSelf, Adopt, OpenGates, Fail, Settle))},
+			failing(SuccessorDied, Serving, Blame, Adopt, OpenGates, Fail, Settle))},
+		{"proven before it is confirmed", First(), []scene{
+			initialised, serving, reload,
+			onProbation(SuccessorReady, Storing, CloseGates, Store),
+			on(Stored, TakingOver, AnnounceTakeover, NameSuccessor),
+			on(SuccessorProven, TakingOver),
+			on(Named, Draining, Release, Succeed, Drain),
+		}},
 		{"a stop while adopting", First(), then(offered,
 			on(StopAsked, Stopping, Kill, SayStopping, TellStopping, CloseGates, Store, Drain))},
 		{"probation passed", Successor(), then(onTrial,
@@ -206,10 +220,10 @@ func TestStories(t *testing.T) {
 			on(DrainedOut, Ended, End))},
 		{"probation failed and nobody to take back", Successor(), then(onTrial,
 			failing(ProbationFailed, HandingBack, Blame, CloseGates, Store),
-			on(PredecessorGone, HandingBack, Settle),
+			on(PredecessorGone, HandingBack, NameSelf, Settle),
 			on(Stored, Serving, Adopt, OpenGates, SayReady))},
 		{"probation without a predecessor", Successor(), then(onTrial,
-			on(PredecessorGone, Probation, Settle),
+			on(PredecessorGone, Probation, NameSelf, Settle),
 			on(ProbationPassed, Serving, SayReady))},
 		{"a successor proven", First(), then(proving,
 			on(SuccessorProven, Draining, Release, Succeed, Drain))},

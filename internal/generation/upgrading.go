@@ -16,7 +16,7 @@ func serving(s State, e Event) (State, []Action) {
 // successor is not true of the next one.
 func (s State) begin() State {
 	s.Superseded, s.SuccessorStopping = false, false
-	s.Failed, s.SuccessorDead = false, false
+	s.Failed, s.SuccessorDead, s.Proven = false, false, false
 	return s.to(Preparing)
 }
 
@@ -90,7 +90,11 @@ func (s State) takeover() (State, []Action) {
 // revert is the way back to Serving for a process that had stopped to accept
 // and whose successor has gone.
 func (s State) revert(first ...Action) (State, []Action) {
-	actions := append(first, do(NameSelf, Adopt, OpenGates, Fail)...)
+	actions := first
+	if s.Phase != Storing && s.Phase != Offering {
+		actions = append(actions, Action{Verb: NameSelf}) // the successor was, or may be, main
+	}
+	actions = append(actions, do(Adopt, OpenGates, Fail)...)
 	if !s.Predecessor {
 		actions = append(actions, Action{Verb: Settle})
 	}
@@ -100,13 +104,28 @@ func (s State) revert(first ...Action) (State, []Action) {
 func takingOver(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case Named:
-		if s.Probation {
-			return s.to(Proving), do(ConfirmTakeover)
+		switch {
+		case s.Proven:
+			return s.to(Draining), do(Release, Succeed, Drain)
+		case s.Probation:
+			return s.to(Proving), nil
 		}
-		return s.to(Draining), do(ConfirmTakeover, Succeed, Drain)
-	case NamingFailed, SuccessorRefused, SuccessorGarbled:
+		return s.to(Draining), do(Succeed, Drain)
+	case SuccessorProven:
+		s.Proven = true
+		return s, nil
+	case SuccessorUnhealthy:
+		return s.revert(because(Blame, e.Err))
+	case NamingFailed, SuccessorRefused, SuccessorGarbled, SuccessorLate:
 		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
 	case SuccessorDied:
+		switch {
+		case s.Superseded:
+			// It was main for long enough to hand over in turn.
+			return s, nil
+		case s.SuccessorStopping:
+			return s.to(Stopping), do(Drain)
+		}
 		return s.revert(because(Blame, e.Err))
 	case StopAsked:
 		// Which of the two is main is not settled; both are told to stop.

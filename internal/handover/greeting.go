@@ -39,17 +39,21 @@ func (c *Conn) OfferState(descriptors []Descriptor) error {
 
 func (c *Conn) sendDescriptors(descriptors []Descriptor) error {
 	for len(descriptors) > 0 {
-		n := min(len(descriptors), maxRights)
 		var m Descriptors
-		fds := make([]int, 0, n)
-		for _, d := range descriptors[:n] {
+		var fds []int
+		for size := 0; len(fds) < min(len(descriptors), maxRights); {
+			d := descriptors[len(fds)]
+			// JSON may write a character as six.
+			if size += 6*len(d.Name) + len(`"",`); size > maxDatagram/2 && len(fds) > 0 {
+				break
+			}
 			m.Names = append(m.Names, d.Name)
 			fds = append(fds, d.FD)
 		}
 		if err := c.Send(m, fds...); err != nil {
 			return err
 		}
-		descriptors = descriptors[n:]
+		descriptors = descriptors[len(fds):]
 	}
 	return nil
 }

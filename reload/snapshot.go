@@ -1,0 +1,121 @@
+package reload
+
+import (
+	"fmt"
+	"net"
+	"sync/atomic"
+
+	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/internal/generation"
+
+	"golang.org/x/sys/unix"
+)
+
+// Snapshot is how the service stands, as this process knows it.
+type Snapshot struct {
+	Party // this process
+	// Phase is what Service.Phase returns.
+	Phase string
+	// Main: this process holds itself for the main process, and does not doubt it.
+	Main bool
+	// Connections is how many this process has open.
+	Connections int
+	// Draining are the older generations, the oldest first; see Service.Draining.
+	Draining []Draining
+	// StoreUsed is how many entries the store has, of StoreMax. StoreMax is 0 if
+	// the unit has no store.
+	StoreUsed, StoreMax int
+	// Attempts is how many upgrades have begun since systemd has started the
+	// service, those that have failed and one under way included. The attempt
+	// under way, or else the last, has this number.
+	Attempts int
+	// Verdict is that of the last upgrade that has ended; its Attempt is 0 if there
+	// was none.
+	Verdict Verdict
+}
+
+// Snapshot says how the service stands. To be told when that has changed, see Watch.
+func (s *Service) Snapshot() Snapshot {
+	phase := s.currentPhase()
+	now := Snapshot{
+		Party:       Party{s.generation, s.pid, s.config.Build},
+		Phase:       phase.String(),
+		Main:        phase.Main() && phase != generation.TakingOver,
+		Connections: s.Connections(),
+		Draining:    s.Draining(),
+		Attempts:    int(s.shown.attempts.Load()),
+	}
+	if store := s.shown.store.Load(); store != nil {
+		now.StoreUsed, now.StoreMax = store.Used()
+	}
+	now.Verdict, _ = s.LastVerdict()
+	return now
+}
+
+// Socket is one of the descriptors that systemd has passed.
+type Socket struct {
+	// Name is that of FileDescriptorName=.
+	Name string
+	// Network is what package net calls it: "tcp", "udp", "unix", "unixgram",
+	// "unixpacket"; or "vsock", "netlink", "socket" for any other, "file" for none.
+	Network string
+	// Address is where it is bound, as ss(8) shows it; "" if it has none.
+	Address string
+}
+
+// Sockets lists the sockets of the service, in the order of the .socket units.
+// They stay the same for as long as the process lives; after Serve there are none.
+func (s *Service) Sockets() []Socket {
+	var all []Socket
+	for _, e := range s.sockets.Entries() {
+		network, address := bound(e.FD)
+		all = append(all, Socket{e.Name, network, address})
+	}
+	return all
+}
+
+// bound is the network and the address of a descriptor, which it borrows.
+func bound(fd int) (network, address string) {
+	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return "file", ""
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return "socket", ""
+	}
+	var ip net.IP
+	var port int
+	switch sa := sa.(type) {
+	case *unix.SockaddrUnix:
+		switch typ {
+		case unix.SOCK_DGRAM:
+			return "unixgram", sa.Name
+		case unix.SOCK_SEQPACKET:
+			return "unixpacket", sa.Name
+		}
+		return "unix", sa.Name
+	case *unix.SockaddrVM:
+		return "vsock", fmt.Sprintf("%d:%d", int32(sa.CID), sa.Port)
+	case *unix.SockaddrNetlink:
+		return "netlink", ""
+	case *unix.SockaddrInet4:
+		ip, port = sa.Addr[:], sa.Port
+	case *unix.SockaddrInet6:
+		ip, port = sa.Addr[:], sa.Port
+	}
+	switch {
+	case ip == nil:
+		return "socket", ""
+	case typ == unix.SOCK_STREAM:
+		return "tcp", (&net.TCPAddr{IP: ip, Port: port}).String()
+	}
+	return "udp", (&net.UDPAddr{IP: ip, Port: port}).String()
+}
+
+// shown is what the goroutine of Serve lets others see of itself.
+type shown struct {
+	attempts atomic.Int64
+	store    atomic.Pointer[fdstore.Store]
+	watchers
+}
