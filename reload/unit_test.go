@@ -382,7 +382,15 @@ func (u *unit) transcript() []string {
 			pid, _ := strconv.Atoi(s[4:])
 			return s[:4] + number(pid)
 		})
-		all = append(all, number(m.PID)+": "+text)
+		who := number(m.PID) + ": "
+		at := len(all)
+		if text == "BARRIER=1" {
+			// It belongs to what its sender has said before; others go on meanwhile.
+			for at > 0 && !strings.HasPrefix(all[at-1], who) {
+				at--
+			}
+		}
+		all = slices.Insert(all, at, who+text)
 	}
 	return all
 }
