@@ -79,7 +79,7 @@ func TestStopWhileDraining(t *testing.T) {
 					u.manager.Wait(notifytest.Has("STOPPING=1"))
 				}
 			}
-			if got := stays.ask("who"); got != "1 draining" && got != "1 stopping" {
+			if got := stays.who(); got != "1 draining" && got != "1 stopping" {
 				t.Errorf("%s answers", got)
 			}
 			stays.Close()
