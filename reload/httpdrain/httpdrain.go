@@ -28,25 +28,27 @@ const DefaultLinger = 5 * time.Second
 // Server is a [reload.Server] for an http.Server. Make it with New.
 type Server struct {
 	// Linger is how long a generation that drains waits for the next request
-	// on an idle connection before it closes it. Zero: DefaultLinger. Longer
-	// than reload.Config.DrainTimeout is the same as that.
+	// on an idle connection before it closes it, counted from the handover or
+	// from the end of the last answer, whichever is later. Zero: DefaultLinger.
+	// Longer than reload.Config.DrainTimeout is the same as that.
 	Linger time.Duration
 
 	server    *http.Server
 	listeners []net.Listener
 	draining  atomic.Bool
 
-	mu        sync.Mutex
-	impatient *time.Timer // runs while draining
+	mu    sync.Mutex
+	idle  map[net.Conn]time.Time // since when each has no request under way
+	sweep *time.Timer            // runs while draining
 }
 
 var _ reload.Server = (*Server)(nil)
 
 // New makes a reload.Server of server, which is to serve on listeners, those
 // of reload.Service.Listener or TLS listeners around them. It wraps the
-// server's Handler; all else of server stays the caller's to set.
+// server's Handler and ConnState; all else of server stays the caller's to set.
 func New(server *http.Server, listeners ...net.Listener) *Server {
-	s := &Server{server: server, listeners: listeners}
+	s := &Server{server: server, listeners: listeners, idle: make(map[net.Conn]time.Time)}
 	handler := server.Handler
 	if handler == nil {
 		handler = http.DefaultServeMux
@@ -57,7 +59,25 @@ func New(server *http.Server, listeners ...net.Listener) *Server {
 		}
 		handler.ServeHTTP(w, r)
 	})
+	observe := server.ConnState
+	server.ConnState = func(c net.Conn, state http.ConnState) {
+		s.note(c, state)
+		if observe != nil {
+			observe(c, state)
+		}
+	}
 	return s
+}
+
+func (s *Server) note(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch state {
+	case http.StateNew, http.StateIdle:
+		s.idle[c] = time.Now()
+	default:
+		delete(s.idle, c)
+	}
 }
 
 // Serve serves every listener until Close.
@@ -84,21 +104,34 @@ func (s *Server) Drain() {
 	if linger == 0 {
 		linger = DefaultLinger
 	}
+	began := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.draining.Store(true)
-	s.impatient = time.AfterFunc(linger, s.closeIdle)
+	s.sweep = time.AfterFunc(linger, func() { s.closeIdle(began, linger) })
 }
 
-// closeIdle closes idle connections, again and again, as net/http counts one
-// without a request among them only after five seconds.
-func (s *Server) closeIdle() {
+// closeIdle closes the connections that have been idle for linger, and comes
+// back for the next.
+func (s *Server) closeIdle(began time.Time, linger time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining.Load() {
-		s.server.SetKeepAlivesEnabled(false)
-		s.impatient.Reset(time.Second)
+	if !s.draining.Load() {
+		return
 	}
+	next := linger
+	for c, since := range s.idle {
+		if since.Before(began) {
+			since = began
+		}
+		if left := linger - time.Since(since); left > 0 {
+			next = min(next, left)
+			continue
+		}
+		delete(s.idle, c)
+		c.Close()
+	}
+	s.sweep.Reset(next)
 }
 
 // Resume makes the server serve as before.
@@ -106,17 +139,17 @@ func (s *Server) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.draining.Store(false)
-	s.impatient.Stop()
-	s.server.SetKeepAlivesEnabled(true)
+	s.sweep.Stop()
 }
 
 // Close closes the server with whatever is still in flight.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.draining.Store(false)
-	if s.impatient != nil {
-		s.impatient.Stop()
+	if s.sweep != nil {
+		s.sweep.Stop()
 	}
+	s.mu.Unlock()
+	// Unlocked: the connections it closes are noted.
 	return s.server.Close()
 }
