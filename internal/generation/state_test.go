@@ -29,7 +29,7 @@ var errWhy = errors.New("why")
 func TestStories(t *testing.T) {
 	initialised := on(Initialised, Initialising, Adopt)
 	serving := on(Adopted, Serving, OpenGates, SayReady)
-	reload := on(ReloadAsked, Preparing, SayReloading, Spawn)
+	reload := on(ReloadAsked, Preparing, Spawn, SayReloading)
 	takeover := []scene{
 		initialised, serving, reload,
 		on(SuccessorReady, Storing, CloseGates, Store),
@@ -81,7 +81,7 @@ func TestStories(t *testing.T) {
 			on(Initialised, Ready, TellReady),
 			on(TakeoverBegun, Entering),
 			on(ReloadAsked, Entering),
-			on(TakenOver, Preparing, OpenGates, SayReloading, Spawn),
+			on(TakenOver, Preparing, OpenGates, Spawn, SayReloading),
 		}},
 		{"a crash", First(), []scene{
 			initialised, serving, reload,

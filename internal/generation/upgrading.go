@@ -5,7 +5,8 @@ package generation
 func serving(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case ReloadAsked:
-		return s.begin(), do(SayReloading, Spawn)
+		// systemd has work to do when it hears of it; the successor's start goes first.
+		return s.begin(), do(Spawn, SayReloading)
 	case StopAsked:
 		return s.stop()
 	}
