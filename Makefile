@@ -40,6 +40,18 @@ test-matrix: tools ## integration tests on systemd 254, 257 and 262
 bench-core: tools ## what Instar costs, as ratios within one run
 	@$(GO) run ./integration/benchcore
 
+.PHONY: store
+store: tools ## nothing is lost when every process dies, and what it costs, on systemd 254, 257 and 262
+	@INSTAR_SYSTEMD=$(VERSIONS) $(GO) run ./integration/storeproof
+
+.PHONY: faults
+faults: tools ## every fault at every step of an upgrade under load, on systemd 254, 257 and 262
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/faults
+
+.PHONY: soak
+soak: tools ## 1,000 upgrades in a row under load, a tenth of them to bad builds, on systemd 257
+	@$(GO) run ./integration/soak/run
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for a while (FUZZTIME=20s)
 	@scripts/fuzz

@@ -48,10 +48,25 @@
 // because it compares each with all the others. compact.go tells how a queue of a
 // few hundred messages holds tens of thousands of connections, which come and go.
 //
-// None of them survives the machine: the store is memory. It survives reload, restart,
-// the death of every process of the service, and with FileDescriptorStorePreserve=yes
-// stop and start, and soft-reboot (says systemd.service(5)). systemd 261 and later
-// carry memory files over kexec: blobs and journals, not sockets.
+// # What survives what
+//
+// The store is memory: it ends with the machine at the latest.
+//
+//	                             by default  FileDescriptorStorePreserve=yes
+//	reload, restart              stays       stays                            tested
+//	death of every process,
+//	  Restart= starting another  stays       stays                            tested
+//	stop, then start             goes        stays                            tested
+//	soft-reboot                  goes        stays                            from the manual
+//	kexec                        goes        blobs and journals stay,
+//	                                         from systemd 261 on              from the manual
+//	reboot, power off            goes        goes
+//
+// Tested means on systemd 254, 257 and 262, by integration/store_test.go and `make
+// store`; the manual is systemd.service(5), FileDescriptorStorePreserve=, and
+// systemd-soft-reboot.service(8). A connection that stays is as good as before, as long
+// as the other end has it. After a death that nothing follows (Restart=no, a start
+// limit) what holds for stop holds.
 //
 // # Who may write, and when
 //

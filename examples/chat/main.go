@@ -1,0 +1,59 @@
+// Chat is a chat room whose clients stay connected, in their rooms, with their
+// nicknames and what they have not read, across `systemctl reload chat`,
+// `systemctl restart chat` and the death of every process of the service.
+//
+// Beside it lie chat.socket and chat.service. It listens on TCP, port 7100, and on
+// a Unix socket, and speaks the protocol of protocol.go, which people can type.
+//
+//	protocol.go  what clients and server say, and what a death can do to it
+//	state.go     rooms and members: a pure function of the records in the journal
+//	hall.go      keeps the journal and the connections in systemd's store
+//	talk.go      what happens when a client says something
+//	client.go    one connection
+//	peek.go      reads lines that stay in the socket until they are in the journal
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/instar-project/instar/reload"
+)
+
+// Set by the linker, -X main.version=v2.
+var (
+	version   = "unstamped"
+	probation = "0s" // how long this version serves while its predecessor could still take back
+)
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		slog.Error("chat", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	trial, err := time.ParseDuration(probation)
+	if err != nil {
+		return err
+	}
+	svc, err := reload.Open(reload.Config{Build: version, Probation: trial})
+	if err != nil {
+		return err
+	}
+	defer svc.Close()
+	listeners, err := svc.Listeners("chat") // TCP and Unix
+	if err != nil {
+		return err
+	}
+	h := newHall()
+	svc.Keep(h)
+	var servers []reload.Server
+	for _, ln := range listeners {
+		servers = append(servers, reload.Admit(ln, h.admit))
+	}
+	return svc.Serve(ctx, servers...)
+}
