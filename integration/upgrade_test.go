@@ -121,6 +121,39 @@ func stop(t *testing.T, s *site) {
 	}
 }
 
+// The same after an upgrade, when the main process was not systemd's child from the start.
+func TestStopAfterUpgrade(t *testing.T) { onEach(t, stopAfterUpgrade) }
+
+func stopAfterUpgrade(t *testing.T, s *site) {
+	s.release("web", "examples/web", "version=v1")
+	s.install("web")
+	s.ask("/")
+	for range 2 {
+		predecessor := s.mainPID("web")
+		s.reload("web")
+		s.gone(predecessor)
+	}
+	successor := s.show("web", "MainPID")
+	s.eventually("nobody but the main process is left", func() bool {
+		return s.processes("web") == 1 && s.show("web", "MainPID") == successor
+	})
+	answers := make(chan error)
+	go func() {
+		_, err := s.tryAsk("/slow?d=700ms")
+		answers <- err
+	}()
+	s.eventually("the request is under way", func() bool {
+		return strings.Contains(s.sockets(), "ESTAB")
+	})
+	s.must(s.manager.Stop(s.ctx, "web.service"))
+	if err := <-answers; err != nil {
+		t.Errorf("a request under way at systemctl stop: %v\n%s", err, s.journal())
+	}
+	if result := s.show("web", "Result"); result != "success" {
+		t.Errorf("Result=%s", result)
+	}
+}
+
 // sockets lists the connections to the web service.
 func (s *site) sockets() string {
 	out, err := s.run("ss", "-tnH", "sport", "=", ":8080")
@@ -226,6 +259,7 @@ func TestUserManager(t *testing.T) {
 		"upgrade under load": upgradeUnderLoad,
 		"drain":              drain,
 		"stop":               stop,
+		"stop after upgrade": stopAfterUpgrade,
 		"take back in drain": takeBackInDrain,
 		"kill after upgrade": killAfterUpgrade,
 		"failed upgrade":     failedUpgrade,

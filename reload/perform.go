@@ -88,7 +88,7 @@ func (s *Service) perform(a generation.Action) bool {
 	case generation.Resume:
 		s.endDrain()
 	case generation.Settle:
-		s.say(notify.NotifyAccess(notify.AccessMain))
+		s.settle()
 	case generation.Cut:
 		if n := s.flight.cut(); n > 0 {
 			s.log.Warn("connections closed at the end of the drain", "connections", n)
@@ -162,7 +162,13 @@ func (s *Service) nameSuccessor(ready bool) {
 		notify.Errno(0),
 	}
 	if ready {
-		fields = append(fields, notify.Ready)
+		// EXTEND_TIMEOUT_USEC= has moved the watchdog's limit as well. A successor
+		// that hangs now is to be noticed within WatchdogSec=.
+		fields = append(fields, notify.Ready, notify.Watchdog)
+	} else {
+		// One that hangs in its probation is this process's to notice: see
+		// generation.State.OnTrial.
+		fields = append(fields, extension(heartbeatTimeout))
 	}
 	if err := s.notifier.Send(fields...); err != nil {
 		s.followUps = append(s.followUps, generation.Event{Kind: generation.NamingFailed, Err: fmt.Errorf("%w: %w", ErrNaming, err)})

@@ -58,9 +58,12 @@ func (s *Service) arrive() error {
 
 // follow turns what the predecessor says, and its end, into events.
 func (s *Service) follow(p *predecessor) {
-	defer s.post(nil, generation.Event{Kind: generation.PredecessorGone})
-	defer s.shown.changed()
-	defer s.elders.gone(p.line)
+	defer func() {
+		s.elders.gone(p.line)
+		s.shown.changed()
+		awaitEnd(p.pid)
+		s.post(nil, generation.Event{Kind: generation.PredecessorGone})
+	}()
 	s.eachMessage(p.line, func(m handover.Message, fds []int) {
 		if _, ok := m.(handover.Elder); ok {
 			s.meet(fds)

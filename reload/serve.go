@@ -30,6 +30,7 @@ type shell struct {
 	upgrade   upgrade    // the last one
 	drain     *drain     // the drain under way
 	watchdog  context.CancelFunc
+	settled   bool // systemd knows this process, a successor, as its child
 	store     *fdstore.Store
 	origin    Origin
 	stored    chan struct{} // closed when the last Store is done; nil: there was none
@@ -178,7 +179,7 @@ func (s *Service) step(e generation.Event) {
 				break
 			}
 		}
-		s.keepAlive(next.Phase.Main())
+		s.keepAlive(next.Phase.Main() && !next.OnTrial())
 		queue = append(queue, s.followUps...)
 		s.followUps = nil
 	}

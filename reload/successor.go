@@ -26,6 +26,10 @@ type successor struct {
 	late    *time.Timer // runs while something is expected of the successor
 }
 
+// drainGrace is how long a successor that has failed its probation may take to
+// exit when its time to drain is over.
+const drainGrace = 5 * time.Second
+
 // executable is what systemd would start now.
 func (s *Service) executable() (string, error) {
 	path := s.config.Executable
@@ -139,9 +143,16 @@ func (s *Service) listen(next *successor) {
 			s.heardFromMain(m, fds)
 		default:
 			closeAll(fds)
-			if e, ok := heardFromSuccessor(next, m); ok {
-				s.post(next, e)
+			e, ok := heardFromSuccessor(next, m)
+			if !ok {
+				continue
 			}
+			if e.Kind == generation.SuccessorUnhealthy {
+				// It finishes what it has accepted, and nobody else would notice if
+				// it hangs in that.
+				time.AfterFunc(s.config.DrainTimeout+drainGrace, func() { _ = next.process.Kill() })
+			}
+			s.post(next, e)
 		}
 	}
 }

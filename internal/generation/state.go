@@ -35,6 +35,13 @@ type State struct {
 	ReloadPending bool
 }
 
+// OnTrial reports whether a predecessor watches this process in its probation. It
+// is for that one, who can take back, to notice when this process hangs, and not
+// for the watchdog of systemd, which can only restart the service.
+func (s State) OnTrial() bool {
+	return s.Predecessor && (s.Phase == Probation || s.Phase == HandingBack)
+}
+
 // First is how a process starts that systemd has started.
 func First() State { return State{Phase: Initialising} }
 
