@@ -404,7 +404,7 @@ func (u *unit) transcript() []string {
 			for at > 0 && !strings.HasPrefix(all[at-1], who) {
 				at--
 			}
-			if at > 0 && strings.HasSuffix(all[at-1], "NOTIFYACCESS=main") {
+			if at == 0 || !strings.Contains(all[at-1], "NOTIFYACCESS=all") {
 				continue // the stand-in's, which may come late
 			}
 		}
