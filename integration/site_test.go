@@ -3,7 +3,9 @@ package integration
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -124,6 +126,9 @@ func (s *site) show(service, property string) string {
 func (s *site) mainPID(service string) int {
 	s.Helper()
 	pid, err := s.manager.MainPID(s.ctx, service+".service")
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0 // it has just died
+	}
 	s.must(err)
 	return pid
 }

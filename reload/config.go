@@ -50,7 +50,7 @@ type Config struct {
 	Build string
 
 	// Health, if set, says whether the service is well. In a probation it is asked
-	// twice a second: an error fails the probation, and one that wraps Proven ends
+	// twice a second: an error fails the probation, and one that wraps ErrProven ends
 	// it well. After that it is asked before every watchdog ping (WatchdogSec= of
 	// the unit): an error withholds it, see [notify.Notifier.KeepAlive]. It is
 	// never called twice at the same time for the same purpose, and must return

@@ -9,9 +9,9 @@ import (
 	"github.com/instar-project/instar/internal/handover"
 )
 
-// Proven is what [Config.Health] returns, or wraps, to end a probation early:
+// ErrProven is what [Config.Health] returns, or wraps, to end a probation early:
 // this generation is well, and needs no more time to prove it.
-var Proven = errors.New("proven")
+var ErrProven = errors.New("proven")
 
 const (
 	// heartbeat is how often a successor in its probation says that it is well.
@@ -43,7 +43,7 @@ func (s *Service) prove() error {
 	defer beat.Stop()
 	for {
 		switch err := s.health(); {
-		case errors.Is(err, Proven):
+		case errors.Is(err, ErrProven):
 			return nil
 		case err != nil:
 			return err

@@ -142,6 +142,9 @@ func (s *Service) Upgrade(ctx context.Context) (Verdict, error) {
 		v, _ := s.LastVerdict()
 		return v, nil
 	case <-s.done:
+		if v, ok := s.LastVerdict(); ok && s.verdicts.count() > count {
+			return v, nil
+		}
 		return Verdict{}, ErrNotMain
 	case <-ctx.Done():
 		return Verdict{}, ctx.Err()

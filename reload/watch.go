@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/instar-project/instar/internal/generation"
 )
@@ -103,5 +104,7 @@ func (s *Service) concludeAlone() {
 		From:    Party{s.generation - 1, p.pid, p.build},
 		To:      Party{s.generation, s.pid, s.config.Build},
 		Began:   p.began,
+		// All that this process knows of the steps.
+		Steps: []Step{{generation.Entering.String(), time.Since(p.began)}},
 	})
 }

@@ -3,20 +3,24 @@
 //
 //	go build -ldflags "-X main.version=v2 -X main.fault=crash" ./integration/faulty
 //
-// Its limits are short, so that tests of them are.
+// Where $INSTAR_FAULTS names a directory, faults are brought in from outside as
+// well, at any step of an upgrade: see package inject. And where the unit has a
+// file descriptor store it keeps a counter there. Beside it lie the units that
+// package site installs. Its limits are short, so that tests of them are.
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
-	"runtime"
-	"strconv"
+	"sync"
 	"time"
 
+	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/integration/faulty/inject"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/reload/httpdrain"
 )
@@ -25,7 +29,8 @@ var (
 	version = "unstamped"
 	fault   = "" // none
 
-	probation = "0s"
+	probation    = "0s"
+	drainTimeout = "10s"
 )
 
 func main() {
@@ -50,35 +55,27 @@ func run(ctx context.Context) error {
 		os.NewFile(3, "somebody's").WriteString("HTTP/1.1 200 OK\r\n\r\n")
 		time.Sleep(time.Hour)
 	}
-	trial, err := time.ParseDuration(probation)
+	injector, err := inject.New(os.Getenv("INSTAR_FAULTS"))
 	if err != nil {
 		return err
 	}
-	var begun time.Time // when it was first asked how it is
-	svc, err := reload.Open(reload.Config{
-		Build:        version,
-		Probation:    trial,
-		MaxDraining:  2,
-		Health: func(context.Context) error {
-			if begun.IsZero() {
-				begun = time.Now()
-			}
-			switch {
-			case fault == "unwell" && time.Since(begun) > 600*time.Millisecond:
-				return errors.New("the backend does not answer")
-			case fault == "proven" && time.Since(begun) > 600*time.Millisecond:
-				return reload.Proven
-			}
-			return nil
-		},
-		ReadyTimeout: 2 * time.Second,
-		DrainTimeout: 10 * time.Second,
-	})
+	config, err := limits()
 	if err != nil {
+		return err
+	}
+	var svc *reload.Service
+	config.Build = version
+	config.Logger = slog.New(injector.Handler(slog.Default().Handler()))
+	config.Health = func(context.Context) error { return health(svc) }
+	if svc, err = reload.Open(config); err != nil {
 		return err
 	}
 	defer svc.Close()
-	if fault == "refuse" {
+	injector.Begin(svc.Generation())
+	// What a bad release does as somebody's successor it does not do when systemd
+	// starts it: the service has to come up when all else has died.
+	successor := svc.Generation() > 1
+	if fault == "refuse" && successor {
 		return svc.Refuse(errors.New("the configuration names no backend"))
 	}
 	name := "http"
@@ -92,19 +89,63 @@ func run(ctx context.Context) error {
 	if fault == "late" {
 		time.Sleep(time.Hour)
 	}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if d, err := time.ParseDuration(r.FormValue("d")); err == nil {
-			time.Sleep(d)
-		}
-		if r.URL.Path == "/draining" {
-			w.Header().Set("X-Draining", fmt.Sprint(svc.Draining()))
-		}
-		w.Header().Set("X-Generation", strconv.Itoa(svc.Generation()))
-		w.Header().Set("X-Build", svc.Build())
-		w.Header().Set("X-Goroutines", strconv.Itoa(runtime.NumGoroutine()))
-		fmt.Fprintf(w, "generation %d, build %s\n", svc.Generation(), svc.Build())
-	})
-	server := httpdrain.New(&http.Server{Handler: handler}, listeners...)
+	if fault == "relapse" && successor {
+		go relapse(svc, injector)
+	}
+	h := &handler{svc: svc}
+	if entries, err := fdstore.Quota(); err != nil {
+		return err
+	} else if entries > 0 {
+		h.counter = &counter{injector: injector}
+		svc.Keep(h.counter)
+	}
+	server := httpdrain.New(&http.Server{
+		Handler: h.mux(),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			injector.Accepted(c.RemoteAddr().String())
+			return ctx
+		},
+	}, listeners...)
 	server.Linger = 2 * time.Second
 	return svc.Serve(ctx, server)
+}
+
+// limits are those of the build.
+func limits() (reload.Config, error) {
+	trial, err := time.ParseDuration(probation)
+	if err != nil {
+		return reload.Config{}, err
+	}
+	drain, err := time.ParseDuration(drainTimeout)
+	return reload.Config{Probation: trial, ReadyTimeout: 2 * time.Second, DrainTimeout: drain}, err
+}
+
+// settled is how long a build on probation seems well.
+const settled = 600 * time.Millisecond
+
+// trialBegun is when the service was first asked how it is.
+var trialBegun = sync.OnceValue(time.Now)
+
+// health is what the service says of itself.
+func health(svc *reload.Service) error {
+	if svc.Phase() != "probation" {
+		return nil
+	}
+	begun := trialBegun()
+	switch {
+	case fault == "unwell" && time.Since(begun) > settled:
+		return errors.New("the backend does not answer")
+	case fault == "proven" && time.Since(begun) > settled:
+		return reload.ErrProven
+	}
+	return nil
+}
+
+// relapse lets this process die when it has served for a while.
+func relapse(svc *reload.Service, injector *inject.Injector) {
+	for svc.Phase() != "serving" {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(200 * time.Millisecond)
+	injector.Die()
 }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/instar-project/instar/reload"
+)
+
+// What the command does beside a real service is seen on real systemd, in
+// integration; here is what it does with nobody there.
+func TestReloadVerdictAlone(t *testing.T) {
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+t.TempDir()+"/none")
+	for _, c := range []struct {
+		args   string
+		err    string // what main prints
+		stderr string
+	}{
+		{"--phase=reload web.service", "", "whether the upgrade has succeeded is not known: status: the bus at unix:path="},
+		{"--phase=post web.service", "", "whether the upgrade has succeeded is not known: status: the bus at unix:path="},
+		{"--phase=reload --name=no web.service", "", `"no" is not a well-known name`},
+		{"--phase=reload .service", "", "no name for the bus"},
+		{"--phase=start web.service", "--phase=start: want --phase=reload or --phase=post", ""},
+		{"web.service", "--phase=: want", ""},
+		{"--phase=reload", "accepts 1 arg(s), received 0", ""},
+		{"--phase=reload --verbose web.service", "unknown flag: --verbose", ""},
+	} {
+		var stdout, stderr bytes.Buffer
+		cmd := root()
+		cmd.SetOut(&stdout)
+		cmd.SetErr(&stderr)
+		cmd.SetArgs(append([]string{"reload-verdict"}, strings.Fields(c.args)...))
+		err := cmd.ExecuteContext(t.Context())
+		if (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %v, want %q", c.args, err, c.err)
+		}
+		if !strings.Contains(stderr.String(), c.stderr) || strings.Count(stderr.String(), "\n") > 1 || stdout.Len() > 0 {
+			t.Errorf("%s: stderr %q, want one line with %q; stdout %q", c.args, stderr.String(), c.stderr, stdout.String())
+		}
+	}
+}
+
+func TestFailure(t *testing.T) {
+	failed := reload.Verdict{Attempt: 3, To: reload.Party{Generation: 2}, Err: errors.New("why"), Steps: []reload.Step{{Phase: "preparing", Took: time.Second}}}
+	if err := failure(failed); err == nil || err.Error() != "upgrade 3 to generation 2 failed after 1s: why" {
+		t.Errorf("%v", err)
+	}
+	for _, v := range []reload.Verdict{{}, {Attempt: 3}} {
+		if err := failure(v); err != nil {
+			t.Errorf("%v: %v", v, err)
+		}
+	}
+}

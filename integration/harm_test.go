@@ -1,0 +1,495 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/instar-project/instar/units"
+)
+
+// A harm is what a rule of units.Verify warns of, to be seen on real systemd:
+// it happens to the units that Write writes once they are changed, and not
+// before.
+type harm struct {
+	rule   string
+	bad    map[string]string // drop-ins, by "web.service.d/bad.conf"; "-web.socket" takes a unit away
+	edit   [2]string         // or a line of web.service, and what to make of it
+	with   map[string]string // drop-ins for both runs
+	store  int               // Service.Store, and Options.Store
+	lowest int               // the first systemd it happens on; 0: all
+	last   int               // the last one; 0: all
+
+	// happens provokes the harm, with the socket started, and says what it has
+	// seen of it; "" for nothing.
+	happens func(s *site) string
+}
+
+// unshown are the rules without a harm to show, and why.
+var unshown = map[string]string{
+	"systemd-version":    "no machine has a systemd that old",
+	"notify-access-none": "systemd overrides it: nothing happens",
+	"oom-policy":         "machines have no memory controller",
+	"watchdog":           "examples/web has no probation",
+}
+
+func service(lines ...string) map[string]string {
+	return map[string]string{"web.service.d/bad.conf": "[Service]\n" + strings.Join(lines, "\n") + "\n"}
+}
+
+func socket(lines ...string) map[string]string {
+	return map[string]string{"web.socket.d/bad.conf": "[Socket]\n" + strings.Join(lines, "\n") + "\n"}
+}
+
+var harms = []harm{
+	{rule: "service-type", bad: service("Type=exec"), happens: reloadFails},
+	{rule: "notify-access", bad: service("NotifyAccess=all"),
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecStartPost=-/usr/bin/systemd-notify --status=hijacked\n"},
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			if text := s.show("web", "StatusText"); text == "hijacked" {
+				return "STATUS= is a helper's"
+			}
+			return ""
+		}},
+	{rule: "pid-file", bad: service("PIDFile=/run/web.pid"), last: 261, // from 262 on ExecReload= runs before the upgrade
+
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecReload=/bin/true\n"}, happens: mainPIDFollowsFile},
+	{rule: "remain-after-exit", bad: service("RemainAfterExit=yes"),
+		// It ends well, and has not said STOPPING=1.
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nRestart=on-failure\nNotifyAccess=all\nExecStart=\nExecStart=/bin/sh -c \"trap : HUP; systemd-notify --ready\"\n"},
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.eventually("it has ended", func() bool {
+				state := s.show("web", "SubState")
+				return state == "exited" || state == "dead"
+			})
+			if s.show("web", "SubState") == "exited" {
+				return s.unanswered("/")
+			}
+			return ""
+		}},
+	{rule: "exec-start-argv0", bad: service("ExecStart=", "ExecStart=@/opt/web/web web"), happens: sameMainPID},
+	{rule: "exec-start-shell", bad: service("ExecStart=", `ExecStart=/bin/sh -c "/opt/web/web; true"`), happens: startFails},
+	{rule: "kill-mode", bad: service("KillMode=process"),
+		happens: func(s *site) string {
+			predecessor := s.slowPredecessor("2s")
+			s.must(s.manager.Stop(s.ctx, "web.service"))
+			if _, err := os.Stat(fmt.Sprintf("/proc/%d", predecessor)); err == nil {
+				return "the predecessor lives on"
+			}
+			return ""
+		}},
+	{rule: "kill-mode", bad: service("KillMode=mixed"), happens: cutAtStop},
+	{rule: "kill-signal", bad: service("KillSignal=SIGQUIT"), happens: cutAtStop},
+	{rule: "service-environment", bad: service("UnsetEnvironment=NOTIFY_SOCKET"),
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nTimeoutStartSec=2s\n"}, happens: startFails},
+
+	{rule: "socket-missing", bad: map[string]string{"-web.socket": ""}, happens: startFails},
+	{rule: "socket-service", bad: socket("Service=other.service"), happens: socketFails},
+	{rule: "sockets", edit: [2]string{"Requires=web.socket\n", ""},
+		happens: func(s *site) string {
+			s.must(s.manager.Stop(s.ctx, "web.socket"))
+			return startFails(s)
+		}},
+	{rule: "socket-part-of", bad: map[string]string{"web.socket.d/bad.conf": "[Unit]\nPartOf=web.service\n"},
+		happens: func(s *site) string {
+			s.ask("/")
+			s.must(s.manager.Stop(s.ctx, "web.service"))
+			return s.refused()
+		}},
+	{rule: "fd-name-duplicate", bad: map[string]string{"web-admin.socket.d/bad.conf": "[Socket]\nFileDescriptorName=http\n"},
+		with: map[string]string{
+			"web-admin.socket":     "[Socket]\nFileDescriptorName=admin\nService=web.service\nListenStream=8081\n",
+			"web.service.d/a.conf": "[Service]\nSockets=web.socket web-admin.socket\n",
+		},
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web-admin.socket", "web.service"))
+			if text, err := s.machine.Run(s.ctx, "bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/8081; printf 'GET / HTTP/1.0\r\n\r\n' >&3; timeout 1 cat <&3`); err == nil {
+				return "the public site answers on the port for administrators: " + text
+			}
+			return ""
+		}},
+
+	{rule: "accept", bad: socket("Accept=yes"), happens: func(s *site) string { return s.unanswered("/") }},
+	{rule: "flush-pending", bad: socket("FlushPending=yes"),
+		happens: func(s *site) string {
+			// It waits in the socket's queue, as the service is not at it.
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.must(s.signal("STOP"))
+			answer := make(chan error, 1)
+			go func() {
+				_, err := s.tryAsk("/")
+				answer <- err
+			}()
+			s.eventually("the request waits", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
+			s.must(s.signal("KILL"))
+			return said(<-answer)
+		}},
+	{rule: "reuse-port", bad: socket("ReusePort=yes"),
+		with: map[string]string{
+			"thief.socket":  "[Socket]\nListenStream=8080\nReusePort=yes\n",
+			"thief.service": "[Service]\nExecStart=/bin/sleep infinity\n",
+		},
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			if _, err := s.manager.Systemctl(s.ctx, "start", "thief.socket"); err != nil {
+				return "" // the address is taken
+			}
+			defer s.manager.Systemctl(context.Background(), "stop", "thief.socket", "thief.service")
+			for range 64 { // each goes to one of the two queues
+				if why := s.unansweredWithin("/", 100*time.Millisecond); why != "" {
+					return why
+				}
+			}
+			return ""
+		}},
+	{rule: "backlog", bad: socket("Backlog=1"),
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.must(s.signal("STOP"))
+			defer s.signal("CONT")
+			for range 64 {
+				c, err := s.machine.Dial(s.ctx, "unix", "/run/web.sock")
+				if err != nil {
+					return err.Error()
+				}
+				defer c.Close()
+			}
+			return ""
+		}},
+	{rule: "fd-name", bad: socket("FileDescriptorName="), happens: startFails},
+	{rule: "fd-name-reserved", bad: socket("FileDescriptorName=instar.http"), happens: startFails},
+	{rule: "wanted-by", bad: map[string]string{"web.socket.d/bad.conf": "[Install]\nWantedBy=\n"},
+		happens: func(s *site) string {
+			_, err := s.manager.Systemctl(s.ctx, "enable", "--quiet", "web.socket")
+			state, _ := s.manager.Systemctl(s.ctx, "is-enabled", "web.socket")
+			s.manager.Systemctl(s.ctx, "disable", "--quiet", "web.socket")
+			if err != nil || strings.TrimSpace(state) != "enabled" {
+				return "after systemctl enable it is " + strings.TrimSpace(state)
+			}
+			return ""
+		}},
+
+	{rule: "restart", bad: service("Restart=no"),
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.must(s.signal("KILL"))
+			s.eventually("it is restarted or given up", func() bool {
+				return s.show("web", "ActiveState") == "failed" || s.show("web", "NRestarts") == "1"
+			})
+			if s.show("web", "NRestarts") == "0" {
+				return "it is down"
+			}
+			return ""
+		}},
+	{rule: "start-limit", bad: map[string]string{"web.service.d/bad.conf": "[Unit]\nStartLimitIntervalSec=10s\n"},
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecStart=\nExecStart=/bin/false\nRestartSec=1ms\n"}, happens: socketGivesUp},
+	{rule: "trigger-limit", bad: socket("TriggerLimitIntervalSec=2s", "TriggerLimitBurst=5"),
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecStart=\nExecStart=/bin/false\nRestart=no\n"}, happens: socketGivesUp},
+	{rule: "runtime-max", bad: service("RuntimeMaxSec=1s"),
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.reload("web")
+			if s.show("web", "RuntimeMaxUSec") == "infinity" {
+				return "" // and nothing to wait for
+			}
+			s.eventually("its time is up", func() bool { return s.show("web", "NRestarts") != "0" })
+			return "it was killed"
+		}},
+	{rule: "timeout-start", bad: service("TimeoutStartSec=1s"),
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecStartPre=/bin/sleep 2\n"}, happens: startFails},
+	{rule: "timeout-stop", bad: service("TimeoutStopSec=1s"), happens: cutAtStop},
+
+	{rule: "reload-signal", bad: service("ReloadSignal=SIGUSR2"),
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nTimeoutStartSec=2s\n"}, happens: reloadFails},
+	{rule: "exec-reload-kill", bad: service("ExecReload=/bin/kill -HUP $MAINPID"), last: 261, // from 262 on the two signals come at once
+
+		happens: func(s *site) string {
+			if why := reloadFails(s); why != "" {
+				return why
+			}
+			if a := s.ask("/"); a.generation != 2 {
+				return fmt.Sprintf("one reload made %d upgrades", a.generation-1)
+			}
+			return ""
+		}},
+
+	{rule: "store-max", bad: service("FileDescriptorStoreMax=0"), store: 4,
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nNotifyAccess=all\nExecStartPost=-/usr/bin/systemd-notify --fd=0 --fdname=kept\n"},
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			if n := s.show("web", "NFileDescriptorStore"); n == "0" {
+				return "systemd has kept nothing"
+			}
+			return ""
+		}},
+
+	{rule: "system-call-filter", bad: service("SystemCallFilter=~socketpair"), happens: reloadFails},
+	{rule: "address-families", bad: service("RestrictAddressFamilies=", "RestrictAddressFamilies=AF_INET AF_INET6"), happens: startFails},
+	{rule: "private-pids", bad: service("PrivatePIDs=yes"), lowest: 257,
+		happens: func(s *site) string {
+			if why := startFails(s); why != "" {
+				return why
+			}
+			predecessor := s.mainPID("web")
+			if why := reloadFails(s); why != "" {
+				return why
+			}
+			s.gone(predecessor)
+			s.ask("/")
+			if n := s.show("web", "NRestarts"); n != "0" {
+				return "the successor died with its predecessor"
+			}
+			return ""
+		}},
+	{rule: "exec-hidden", bad: service("InaccessiblePaths=/opt/web"), happens: startFails},
+	{rule: "exec-pinned", bad: service("TemporaryFileSystem=/opt:ro", "BindReadOnlyPaths=/opt/web/web"), happens: oldVersion},
+	{rule: "exec-pinned", bad: service("NoExecPaths=/", "ExecPaths=/opt/web/web"), happens: oldVersion},
+}
+
+// Each rule of Verify warns of something that happens, and finds it in the live
+// units.
+func TestHarms(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		conn := s.units()
+		shown := make(map[string]bool)
+		for _, h := range harms {
+			shown[h.rule] = true
+			if h.lowest > s.version() || h.last > 0 && h.last < s.version() {
+				continue
+			}
+			t.Run(h.rule, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				each := *s
+				each.T, each.ctx = t, ctx
+				h.show(&each, conn)
+			})
+		}
+		for _, r := range units.Rules() {
+			if !shown[r.ID] && unshown[r.ID] == "" {
+				t.Errorf("rule %s: no harm is shown, and no reason given", r.ID)
+			}
+		}
+	})
+}
+
+func (h harm) show(s *site, conn *units.Conn) {
+	s.Helper()
+	for _, broken := range []bool{false, true} {
+		if s.Failed() {
+			return
+		}
+		s.release("web", "examples/web", "version=v1")
+		s.Run(map[bool]string{false: "as written", true: "broken"}[broken], func(t *testing.T) {
+			each := *s
+			each.T = t
+			h.try(&each, conn, broken)
+		})
+	}
+}
+
+func (h harm) try(s *site, conn *units.Conn, broken bool) {
+	files := h.files(s, broken)
+	defer func() {
+		clean := context.WithoutCancel(s.ctx)
+		for _, unit := range []string{"web.socket", "web-admin.socket", "web.service"} {
+			s.manager.Systemctl(clean, "stop", unit) // not all of them are there
+		}
+		s.machine.Run(clean, "bash", "-c", "pkill -KILL -x web; rm -f /run/web.pid")
+		for name := range files {
+			s.manager.RemoveUnit(name)
+		}
+		s.manager.DaemonReload(clean)
+		s.manager.Systemctl(clean, "reset-failed")
+	}()
+	for name, text := range files {
+		s.must(s.manager.InstallUnit(name, text))
+	}
+	s.must(s.manager.DaemonReload(s.ctx))
+
+	pair, err := conn.Pair(s.ctx, "web.service")
+	s.must(err)
+	findings := units.Verify(pair, units.Options{Systemd: s.version(), Store: h.store})
+	found := slices.ContainsFunc(findings, func(f units.Finding) bool { return f.Rule == h.rule })
+	if found != broken {
+		s.Errorf("Verify of the live units finds %v", findings)
+	}
+
+	s.manager.Systemctl(s.ctx, "start", "web.socket") // some cannot
+	switch seen := h.happens(s); {
+	case broken && seen == "":
+		s.Error("no harm came of it")
+	case broken:
+		s.Log(seen)
+	case seen != "":
+		s.Error(seen)
+	}
+	if s.Failed() {
+		lines := strings.Split(s.journal(), "\n")
+		s.Log(strings.Join(lines[max(0, len(lines)-30):], "\n"))
+	}
+}
+
+// files are the units and drop-ins of one run.
+func (h harm) files(s *site, broken bool) map[string]string {
+	service := webService()
+	service.Store = h.store
+	written, err := units.Write(service)
+	s.must(err)
+	files := make(map[string]string)
+	for _, f := range written {
+		files[f.Name] = f.Text
+	}
+	maps.Copy(files, h.with)
+	if !broken {
+		return files
+	}
+	for name, text := range h.bad {
+		if gone, ok := strings.CutPrefix(name, "-"); ok {
+			delete(files, gone)
+			continue
+		}
+		files[name] = text
+	}
+	files["web.service"] = strings.Replace(files["web.service"], h.edit[0], h.edit[1], 1)
+	return files
+}
+
+// said is the text of an error; "" of none.
+func said(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func startFails(s *site) string { return said(s.manager.Start(s.ctx, "web.service")) }
+
+func socketFails(s *site) string { return said(s.manager.Start(s.ctx, "web.socket")) }
+
+func reloadFails(s *site) string {
+	s.must(s.manager.Start(s.ctx, "web.service"))
+	return said(s.manager.Reload(s.ctx, "web.service"))
+}
+
+func sameMainPID(s *site) string {
+	s.must(s.manager.Start(s.ctx, "web.service"))
+	before := s.mainPID("web")
+	s.manager.Reload(s.ctx, "web.service")
+	if s.mainPID("web") == before {
+		return s.show("web", "StatusText")
+	}
+	return ""
+}
+
+func oldVersion(s *site) string {
+	s.must(s.manager.Start(s.ctx, "web.service"))
+	s.release("web", "examples/web", "version=v2")
+	s.manager.Reload(s.ctx, "web.service")
+	if a := s.ask("/"); a.build != "v2" {
+		return fmt.Sprintf("after an upgrade to v2, generation %d of %s answers", a.generation, a.build)
+	}
+	return ""
+}
+
+// slowPredecessor upgrades the service while a request is under way, for which
+// the predecessor stays.
+func (s *site) slowPredecessor(d string) (predecessor int) {
+	s.Helper()
+	s.must(s.manager.Start(s.ctx, "web.service"))
+	predecessor = s.mainPID("web")
+	go s.tryAsk("/slow?d=" + d)
+	s.eventually("the request is under way", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
+	s.reload("web")
+	return predecessor
+}
+
+// cutAtStop stops the service while its predecessor has a request under way.
+func cutAtStop(s *site) string {
+	s.must(s.manager.Start(s.ctx, "web.service"))
+	answer := make(chan error, 1)
+	go func() {
+		_, err := s.tryAsk("/slow?d=2s")
+		answer <- err
+	}()
+	s.eventually("the request is under way", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
+	s.reload("web")
+	s.must(s.manager.Stop(s.ctx, "web.service"))
+	return said(<-answer)
+}
+
+func mainPIDFollowsFile(s *site) string {
+	s.must(s.manager.Start(s.ctx, "web.service"))
+	pid := s.show("web", "MainPID")
+	s.must(s.machine.WriteFile("/run/web.pid", []byte(pid+"\n"), 0o644))
+	predecessor := s.slowPredecessor("2s")
+	s.gone(predecessor)
+	s.eventually("it serves", func() bool { return s.show("web", "ActiveState") == "active" })
+	if n := s.show("web", "NRestarts"); n != "0" {
+		return "it was restarted when the predecessor had drained"
+	}
+	return ""
+}
+
+// socketGivesUp has a client come to a service that fails at every start.
+func socketGivesUp(s *site) string {
+	c, err := s.machine.Dial(s.ctx, "tcp", webAddress)
+	s.must(err)
+	defer c.Close()
+	starts := make(map[string]bool)
+	s.eventually("the socket gives up, or the service is started again and again", func() bool {
+		starts[s.show("web", "InvocationID")] = true
+		return len(starts) > 10 || s.socketState() == "failed"
+	})
+	if s.socketState() != "failed" {
+		return ""
+	}
+	result, err := s.manager.Property(s.ctx, "web.socket", "Result")
+	s.must(err)
+	return fmt.Sprintf("the socket's Result=%s: %s", result, s.refused())
+}
+
+func (s *site) socketState() string {
+	state, err := s.manager.Property(s.ctx, "web.socket", "ActiveState")
+	s.must(err)
+	return state
+}
+
+// signal sends the main process a signal.
+func (s *site) signal(name string) error {
+	_, err := s.manager.Systemctl(s.ctx, "kill", "--kill-whom=main", "--signal=SIG"+name, "web.service")
+	return err
+}
+
+func (s *site) refused() string {
+	c, err := s.machine.Dial(s.ctx, "tcp", webAddress)
+	if err == nil {
+		c.Close()
+	}
+	return said(err)
+}
+
+// unanswered asks, and says so when there is no answer in time. Where there is
+// one it comes within milliseconds.
+func (s *site) unanswered(path string) string { return s.unansweredWithin(path, 2*time.Second) }
+
+func (s *site) unansweredWithin(path string, d time.Duration) string {
+	answer := make(chan error, 1)
+	go func() {
+		_, err := s.tryAsk(path)
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		return said(err)
+	case <-time.After(d):
+		return fmt.Sprintf("no answer within %v", d)
+	}
+}

@@ -1,0 +1,58 @@
+package status
+
+import (
+	"time"
+
+	"github.com/instar-project/instar/reload"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// announcer sends the signals of the main process. What was said on one
+// connection to the bus is not said on the next. One goroutine uses it.
+type announcer struct {
+	ended int // the last attempt whose end was told, or was not for this process to tell
+
+	conn  *dbus.Conn
+	said  map[string]any // what PropertiesChanged has said last; nil: nothing
+	at    time.Time      // and when
+	timer *time.Timer    // runs while something is held back
+}
+
+// on goes over to a connection.
+func (a *announcer) on(conn *dbus.Conn) { a.conn, a.said, a.timer = conn, nil, nil }
+
+// due tells when what is held back is to be said.
+func (a *announcer) due() <-chan time.Time {
+	if a.timer == nil {
+		return nil
+	}
+	return a.timer.C
+}
+
+// tell says what has changed. A process that is not main says nothing: what it
+// says of itself would be taken for the main process's.
+func (a *announcer) tell(now reload.Snapshot) error {
+	ended := now.Verdict.Attempt > a.ended
+	a.ended = now.Verdict.Attempt
+	if !now.Main {
+		a.said = nil
+		return nil
+	}
+	if ended {
+		if err := a.conn.Emit(Path, Interface+".UpgradeEnded", verdictToWire(now.Verdict)); err != nil {
+			return err
+		}
+	}
+	present := properties(now)
+	changed := differences(a.said, present)
+	if len(changed) == 0 {
+		return nil
+	}
+	if wait := time.Until(a.at.Add(Quiet)); wait > 0 {
+		a.timer = time.NewTimer(wait)
+		return nil
+	}
+	a.said, a.at, a.timer = present, time.Now(), nil
+	return a.conn.Emit(Path, "org.freedesktop.DBus.Properties.PropertiesChanged", Interface, changed, []string{})
+}

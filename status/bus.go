@@ -1,0 +1,57 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// BusAddress is where the system's bus is, or the bus of the user who runs this
+// process: as the environment says, or else where it always is. See the D-Bus
+// specification, "Well-known Message Bus Instances".
+func BusAddress(user bool) string {
+	if !user {
+		if a := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); a != "" {
+			return a
+		}
+		return "unix:path=/run/dbus/system_bus_socket"
+	}
+	if a := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" {
+		return a
+	}
+	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	if runtime == "" {
+		runtime = fmt.Sprintf("/run/user/%d", os.Getuid())
+	}
+	return "unix:path=" + runtime + "/bus"
+}
+
+// connectTimeout bounds how long a bus may take to greet: one that hangs is as
+// good as none.
+const connectTimeout = 10 * time.Second
+
+// connect connects to a bus. The connection is the caller's to close; it ends
+// with ctx as well.
+func connect(ctx context.Context, address string) (*dbus.Conn, error) {
+	conn, err := dbus.Dial(address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("status: the bus at %s: %w", address, err)
+	}
+	late := time.AfterFunc(connectTimeout, func() { conn.Close() })
+	defer late.Stop()
+	if err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))}); err == nil {
+		err = conn.Hello()
+	}
+	if err == nil && !late.Stop() {
+		err = fmt.Errorf("no greeting within %v", connectTimeout)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("status: the bus at %s: %w", address, err)
+	}
+	return conn, nil
+}

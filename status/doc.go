@@ -1,0 +1,71 @@
+// Package status shows a service on the message bus, and lets others ask it to
+// upgrade: any D-Bus client, busctl(1) first of all.
+//
+// # What a service does
+//
+//	svc, err := reload.Open(reload.Config{})
+//	…
+//	status.Export(ctx, svc, status.Config{})
+//	…
+//	return svc.Serve(ctx, server)
+//
+// Export returns at once and never gets in the way: with no bus, a refused name
+// or a bus that restarts, the service goes on, its log says so, and Export tries
+// again.
+//
+// # What others see
+//
+// One object, [Path], with one interface, [Interface], on the bus of the manager
+// that runs the unit: the system bus, or a user's. Its name is [Name] of the
+// unit: for web.service,
+//
+//	busctl introspect io.github.instar_project.unit.web /io/github/instar_project/Service1
+//
+// [Introspection] is the interface as XML, with a comment for each property,
+// method and signal. PropertiesChanged follows a change within [Quiet], and no
+// sooner after the one before.
+//
+// # Who owns the name
+//
+// The main process, at every moment from its READY=1 on. Each generation queues
+// for the name when it comes on the bus, and gives it up to whoever asks for it
+// (DBUS_NAME_FLAG_ALLOW_REPLACEMENT); the one that becomes main asks
+// (DBUS_NAME_FLAG_REPLACE_EXISTING). So the bus itself gives the name back to
+// the predecessor when its successor dies, and to the older ones in turn. A
+// process that has handed over stays until it has lost the name.
+//
+// # Who may do what
+//
+// The system bus refuses names and calls that no policy allows. [Policy] writes
+// one, for /usr/share/dbus-1/system.d or /etc/dbus-1/system.d: root and the
+// service's user own and call, everyone reads. The bus looks up the user when it
+// reads that file, so a user that DynamicUser=yes makes up at each start is
+// unknown to it: dbus-daemon logs "Unknown username" and ignores that part of the
+// policy. (Where libnss-systemd is not installed it refuses such a user's
+// connections altogether.) Declare a user of the unit's name with sysusers.d(5),
+// as in
+//
+//	u web -
+//
+// and keep DynamicUser=yes: it uses the user that is there, and all that it
+// implies stays in force. No polkit is involved. A user's own bus needs no
+// policy: nobody else is on it.
+//
+// RestrictAddressFamilies=AF_UNIX and PrivateNetwork=yes are no obstacle; the
+// socket of the bus must be visible, so no RootDirectory= without
+// BindPaths=/run/dbus.
+//
+// # Descriptors
+//
+// Export owns one connection to the bus, close-on-exec, until ctx ends or
+// Service.Serve is over. A [Client] owns one from Dial to Close.
+//
+// # Asking
+//
+// [Dial] makes a [Client] of one service. [Client.Answer] finds the verdict that
+// answers a reload signal, for ExecReload= and ExecReloadPost=: see
+// systemd.service(5).
+//
+// Needs systemd 254, as package reload does; any D-Bus broker. Man pages:
+// dbus-daemon(1), busctl(1), systemd.service(5), sysusers.d(5), systemd.exec(5).
+package status

@@ -1,0 +1,186 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/instar-project/instar/reload"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Config says how a service shows itself. The zero value is right for a service
+// that systemd runs.
+type Config struct {
+	// Unit is the service's unit, such as "web.service". Empty: the one that this
+	// process's cgroup belongs to.
+	Unit string
+
+	// Name is the well-known name to own. Empty: that of the unit, see [Name].
+	Name string
+
+	// Address is where the bus is, as the D-Bus specification writes it. Empty: the
+	// bus of the manager that runs the unit, see [BusAddress].
+	Address string
+
+	// Logger gets what gets in the way, a line each time that it changes. Nil:
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+// Quiet is how long at least there is no PropertiesChanged after one.
+const Quiet = 200 * time.Millisecond
+
+// Bounds of the pause before another try to get on the bus.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 30 * time.Second
+)
+
+// Export shows svc on the bus, until ctx ends or svc has no part in the service
+// any more. To be called before svc.Serve. It returns at once: whatever is wrong
+// with the bus, or with config, is logged, and the service goes on.
+func Export(ctx context.Context, svc *reload.Service, config Config) {
+	log := config.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	config, err := config.complete()
+	switch {
+	case errors.Is(err, ErrNoUnit):
+		log.Info("the service is not on the bus", "reason", err)
+		return
+	case err != nil:
+		log.Error("the service is not on the bus", "error", err)
+		return
+	}
+	e := &exporter{
+		svc:    svc,
+		config: config,
+		log:    log.With("bus", config.Address, "name", config.Name),
+		object: newObject(svc, config.Unit),
+	}
+	go e.run(ctx)
+}
+
+// complete fills in what this process knows of itself.
+func (c Config) complete() (Config, error) {
+	unit, user, err := ownUnit()
+	if c.Unit == "" {
+		c.Unit = unit
+	}
+	if c.Address == "" {
+		if err != nil {
+			return c, err
+		}
+		c.Address = BusAddress(user)
+	}
+	if c.Name != "" {
+		return c, checkName(c.Name)
+	}
+	if c.Unit == "" {
+		return c, err
+	}
+	c.Name, err = Name(c.Unit)
+	return c, err
+}
+
+// exporter keeps a service on the bus.
+type exporter struct {
+	svc    *reload.Service
+	config Config
+	log    *slog.Logger
+	object *object
+	news   announcer
+}
+
+// errOver ends the last session.
+var errOver = errors.New("over")
+
+// run has one session on the bus after the other. What keeps the service off the
+// bus is logged once, until it was on it again.
+func (e *exporter) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pause, logged := firstPause, make(map[string]bool)
+	for {
+		owned, err := e.session(ctx)
+		if errors.Is(err, errOver) || ctx.Err() != nil {
+			return
+		}
+		if owned {
+			pause = firstPause
+			clear(logged)
+		}
+		level := slog.LevelDebug
+		if text := err.Error(); !logged[text] {
+			logged[text] = true
+			level = slog.LevelWarn
+		}
+		e.log.Log(ctx, level, "the service is not on the bus; it goes on, and tries again", "error", err)
+		select {
+		case <-time.After(pause):
+		case <-e.svc.Done():
+			return
+		case <-ctx.Done():
+			return
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// session connects, and shows the service until the connection ends. owned: the
+// bus has accepted the name.
+func (e *exporter) session(ctx context.Context) (owned bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes, stop := e.svc.Watch()
+	defer stop()
+	conn, err := connect(ctx, e.config.Address)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	signals := make(chan *dbus.Signal, 16)
+	conn.Signal(signals)
+	if err := e.object.exportOn(ctx, conn); err != nil {
+		return false, err
+	}
+	n := &naming{conn: conn, name: e.config.Name, svc: e.svc}
+	defer n.release()
+	if err := n.queue(ctx); err != nil {
+		return false, err
+	}
+	e.log.Debug("on the bus", "unique", conn.Names()[0])
+
+	e.news.on(conn)
+	tick := time.NewTicker(time.Second) // connections come and go without a word
+	defer tick.Stop()
+	for {
+		now := e.svc.Snapshot()
+		if err := n.follow(ctx, now); err != nil {
+			return true, err
+		}
+		if err := e.news.tell(now); err != nil {
+			return true, err
+		}
+		select {
+		case s, ok := <-signals:
+			if !ok {
+				return true, errLost
+			}
+			n.heard(s)
+		case <-changes:
+		case <-e.news.due():
+		case <-tick.C:
+		case <-e.svc.Done():
+			return true, errOver
+		case <-conn.Context().Done():
+			return true, errLost
+		}
+	}
+}
+
+var errLost = errors.New("status: the bus has closed the connection")

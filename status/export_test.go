@@ -1,0 +1,270 @@
+package status
+
+import (
+	"encoding/xml"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+	"github.com/godbus/dbus/v5/introspect"
+	"golang.org/x/sys/unix"
+)
+
+// serving waits until the service is main, on the bus, and returns its state.
+func serving(t *testing.T, c *Client, generation int) State {
+	t.Helper()
+	var s State
+	eventually(t, "the service is on the bus", func() bool {
+		var err error
+		s, err = c.State(t.Context())
+		return err == nil && s.Phase == "serving" && s.Generation == generation
+	})
+	return s
+}
+
+// What the introspection says is what there is.
+func TestIntrospection(t *testing.T) {
+	b := startBus(t, open)
+	b.startUnit("v1")
+	serving(t, b.client(), 1)
+	conn := b.dial()
+	defer conn.Close()
+	var raw string
+	object := conn.Object(testName, Path)
+	if err := object.Call("org.freedesktop.DBus.Introspectable.Introspect", 0).Store(&raw); err != nil {
+		t.Fatal(err)
+	}
+	var node introspect.Node
+	if err := xml.Unmarshal([]byte(raw), &node); err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]dbus.Variant
+	if err := object.Call("org.freedesktop.DBus.Properties.GetAll", 0, Interface).Store(&all); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range node.Interfaces[0].Properties {
+		one, err := object.GetProperty(Interface + "." + p.Name)
+		if err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+			continue
+		}
+		if got := one.Signature().String(); got != p.Type {
+			t.Errorf("%s has signature %s, the introspection says %s", p.Name, got, p.Type)
+		}
+		if _, ok := all[p.Name]; !ok {
+			t.Errorf("GetAll leaves %s out", p.Name)
+		}
+		delete(all, p.Name)
+	}
+	for name := range all {
+		t.Errorf("the introspection leaves %s out", name)
+	}
+	if err := object.SetProperty(Interface+".Phase", dbus.MakeVariant("fine")); err == nil {
+		t.Error("Phase could be set")
+	}
+	if _, err := object.GetProperty(Interface + ".Mood"); err == nil {
+		t.Error("there is a property that there is not")
+	}
+}
+
+// The name has an owner at every look through upgrades that succeed, fail, and
+// are taken back; the owner is the main process in the end, each end is told once.
+func TestNameFollowsMain(t *testing.T) {
+	b := startBus(t, open)
+	u := b.startUnit("v1")
+	c := b.client()
+	first := serving(t, c, 1)
+	if first.MainPID != u.first || first.Unit != testUnit || first.Build != "v1" || first.Attempts != 0 || first.Verdict.Attempt != 0 {
+		t.Errorf("it says %+v of itself", first)
+	}
+
+	conn := b.dial()
+	defer conn.Close()
+	if err := conn.AddMatchSignal(dbus.WithMatchInterface(Interface), dbus.WithMatchMember("UpgradeEnded")); err != nil {
+		t.Fatal(err)
+	}
+	signals := make(chan *dbus.Signal, 64)
+	conn.Signal(signals)
+	stop, polls := pollOwner(t, b)
+
+	attempt := 0
+	upgrade := func(build string, generation int, failed string) {
+		t.Helper()
+		u.deploy(build)
+		attempt++
+		v, err := c.Upgrade(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Attempt != attempt || (v.Err != nil) != (failed != "") || v.Err != nil && !strings.Contains(v.Err.Error(), failed) {
+			t.Errorf("verdict of %s: %+v", build, v)
+		}
+		if s := serving(t, c, generation); s.Verdict.Attempt != attempt || s.Attempts != attempt {
+			t.Errorf("it says %+v", s)
+		}
+		var told struct{ Verdict wireVerdict }
+		if err := dbus.Store((<-signals).Body, &told.Verdict); err != nil {
+			t.Fatal(err)
+		}
+		if told.Verdict.Attempt != uint64(attempt) || told.Verdict.Succeeded != (failed == "") {
+			t.Errorf("UpgradeEnded says %+v", told.Verdict)
+		}
+	}
+	upgrade("v2", 2, "")
+	upgrade("crash", 2, "no backend\uFFFD \uFFFD")
+	upgrade("v3", 3, "")
+	upgrade("linger", 4, "")
+	upgrade("v5", 5, "")
+	s := serving(t, c, 5)
+	eventually(t, "generation 4 is seen to drain", func() bool {
+		s, _ = c.State(t.Context())
+		return len(s.Draining) == 1
+	})
+	if d := s.Draining[0]; d.Generation != 4 || d.Build != "linger" {
+		t.Errorf("draining: %+v", d)
+	}
+	if err := unix.Kill(s.MainPID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s = serving(t, c, 4)
+	if s.Attempts != attempt || s.NotLasting != attempt-3 {
+		t.Errorf("taken back, it says %+v", s)
+	}
+	upgrade("v6", 5, "")
+	stop()
+	if polls.Load() < 100 {
+		t.Errorf("only %d polls", polls.Load())
+	}
+}
+
+// A predecessor that dies before it could give the verdict leaves none to wait for:
+// the successor serves, so the upgrade has succeeded.
+func TestPredecessorDies(t *testing.T) {
+	b := startBus(t, open)
+	u := b.startUnit("v1")
+	c := b.client()
+	serving(t, c, 1)
+	u.deploy("prove")
+	if err := unix.Kill(u.first, unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "generation 2 has the name, in its probation", func() bool {
+		s, err := c.State(t.Context())
+		return err == nil && s.Phase == "probation"
+	})
+	if err := unix.Kill(u.first, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	v, err := c.Answer(t.Context(), u.first)
+	if err != nil || v.Attempt != 1 || v.Err != nil || v.From.PID != u.first || v.To.Build != "prove" {
+		t.Errorf("the answer is %+v, %v", v, err)
+	}
+	serving(t, c, 2)
+}
+
+// pollOwner asks who owns the name without a break.
+func pollOwner(t *testing.T, b *bus) (stop func(), polls *atomic.Int64) {
+	t.Helper()
+	conn := b.dial()
+	polls = new(atomic.Int64)
+	end := make(chan struct{})
+	var poller sync.WaitGroup
+	poller.Go(func() {
+		defer conn.Close()
+		for {
+			select {
+			case <-end:
+				return
+			default:
+			}
+			var owner string
+			if err := conn.BusObject().Call("org.freedesktop.DBus.GetNameOwner", 0, testName).Store(&owner); err != nil {
+				t.Errorf("poll %d: %v", polls.Load(), err)
+				return
+			}
+			polls.Add(1)
+		}
+	})
+	return sync.OnceFunc(func() { close(end); poller.Wait() }), polls
+}
+
+// The service goes on without the bus, and is on it again when it is back; the
+// answer to a signal is found all the same.
+func TestBusRestarts(t *testing.T) {
+	b := startBus(t, open)
+	u := b.startUnit("v1")
+	serving(t, b.client(), 1)
+	b.stop()
+	eventually(t, "the log says so", func() bool { return strings.Contains(u.log.String(), "the service is not on the bus") })
+	u.deploy("v2")
+	if err := unix.Kill(u.first, unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the upgrade succeeds", func() bool { return strings.Contains(u.log.String(), "upgrade 1 to generation 2 (v2) succeeded") })
+	b.start()
+	s := serving(t, b.client(), 2)
+	if s.Verdict.Attempt != 1 || s.Verdict.Err != nil || s.Verdict.From.PID != u.first {
+		t.Errorf("the verdict is %+v", s.Verdict)
+	}
+}
+
+// A bus that refuses the name stops nothing.
+func TestNameRefused(t *testing.T) {
+	b := startBus(t, "")
+	u := b.startUnit("v1")
+	eventually(t, "the log says so", func() bool { return strings.Contains(u.log.String(), "no policy allows") })
+	u.deploy("v2")
+	if err := unix.Kill(u.first, unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the upgrade succeeds", func() bool { return strings.Contains(u.log.String(), "upgrade 1 to generation 2 (v2) succeeded") })
+	eventually(t, "the second has tried again and again", func() bool {
+		return strings.Count(u.log.String(), "level=DEBUG msg=\"the service is not on the bus") > 3
+	})
+	if n := strings.Count(u.log.String(), "level=WARN msg=\"the service is not on the bus"); n > 2 {
+		t.Errorf("%d complaints of two processes", n)
+	}
+	if _, err := b.client().State(t.Context()); !errors.Is(err, ErrAbsent) && !errors.Is(err, ErrDenied) {
+		t.Errorf("State: %v", err)
+	}
+}
+
+// Answer tells of the right upgrade, whenever it is called.
+func TestAnswer(t *testing.T) {
+	b := startBus(t, open)
+	u := b.startUnit("v1")
+	c := b.client()
+	pid := serving(t, c, 1).MainPID
+	for i, build := range []string{"crash", "v2", "crash", "crash", "v3", "v4"} {
+		before, err := c.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.deploy(build)
+		if err := unix.Kill(pid, unix.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 { // late: it is over by then
+			eventually(t, "the upgrade ends", func() bool {
+				s, err := c.State(t.Context())
+				return err == nil && s.Verdict.Attempt == before.Attempts+1
+			})
+		}
+		v, err := c.Answer(t.Context(), pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Attempt != i+1 || (v.Err != nil) != (build == "crash") {
+			t.Errorf("signal %d: the answer is %v", i+1, v)
+		}
+		if last, err := c.Ended(t.Context()); err != nil || last.Attempt != i+1 {
+			t.Errorf("signal %d: the last is %v, %v", i+1, last, err)
+		}
+		if v.Err == nil {
+			pid = v.To.PID
+		}
+	}
+}

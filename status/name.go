@@ -1,0 +1,65 @@
+package status
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What the service is called on the bus.
+const (
+	// NamePrefix is what every well-known name begins with.
+	NamePrefix = "io.github.instar_project.unit."
+	// Path is the one object of a service.
+	Path = "/io/github/instar_project/Service1"
+	// Interface is that of the object. What an incompatible change would be called
+	// ends in 2.
+	Interface = "io.github.instar_project.Service1"
+)
+
+// maxName is the longest name that the D-Bus specification allows.
+const maxName = 255
+
+// ErrNoName: there is no name for that on the bus.
+var ErrNoName = errors.New("no name for the bus")
+
+// Name is the well-known name of a service: NamePrefix and the unit's name
+// without ".service", escaped as sd_bus_path_encode(3) escapes: what is no ASCII
+// letter or digit, and a digit at the start, becomes _ and two hexadecimal digits.
+func Name(unit string) (string, error) {
+	service := strings.TrimSuffix(unit, ".service")
+	if service == "" {
+		return "", fmt.Errorf("status: %w: the unit %q has none itself", ErrNoName, unit)
+	}
+	var b strings.Builder
+	b.WriteString(NamePrefix)
+	for i, c := range []byte(service) {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		digit := '0' <= c && c <= '9'
+		if letter || digit && i > 0 {
+			b.WriteByte(c)
+			continue
+		}
+		fmt.Fprintf(&b, "_%02x", c)
+	}
+	if b.Len() > maxName {
+		return "", fmt.Errorf("status: %w: %q would be longer than %d characters; set Config.Name", ErrNoName, unit, maxName)
+	}
+	return b.String(), nil
+}
+
+// checkName checks a well-known name of the application's own choice.
+func checkName(name string) error {
+	elements := strings.Split(name, ".")
+	ok := len(elements) >= 2 && len(name) <= maxName
+	for _, e := range elements {
+		ok = ok && e != "" && (e[0] < '0' || e[0] > '9')
+		for _, c := range []byte(e) {
+			ok = ok && ('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-')
+		}
+	}
+	if !ok {
+		return fmt.Errorf("status: %w: %q is not a well-known name: two or more elements of letters, digits, '_' and '-' between dots, none beginning with a digit", ErrNoName, name)
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package status
+
+import (
+	"encoding/xml"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/instar-project/instar/reload"
+)
+
+func TestName(t *testing.T) {
+	for unit, want := range map[string]string{
+		"web.service":          NamePrefix + "web",
+		"web":                  NamePrefix + "web",
+		"web@1.service":        NamePrefix + "web_401",
+		"2.service":            NamePrefix + "_32",
+		"a_b-c.service":        NamePrefix + "a_5fb_2dc",
+		`dev\x2dweb.x.service`: NamePrefix + "dev_5cx2dweb_2ex",
+	} {
+		got, err := Name(unit)
+		if err != nil || got != want {
+			t.Errorf("Name(%q) = %q, %v; want %q", unit, got, err, want)
+		}
+		if err := checkName(got); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, unit := range []string{"", ".service", strings.Repeat("a", 255)} {
+		if got, err := Name(unit); !errors.Is(err, ErrNoName) {
+			t.Errorf("Name(%q) = %q, %v", unit, got, err)
+		}
+	}
+	for _, name := range []string{"", "a", ".a", "a.", "a..b", "a.1", "a.b c", ":1.1", "a.ü", strings.Repeat("a.", 150) + "a"} {
+		if err := checkName(name); !errors.Is(err, ErrNoName) {
+			t.Errorf("checkName(%q) = %v", name, err)
+		}
+	}
+}
+
+func FuzzName(f *testing.F) {
+	f.Add("web@1.service")
+	f.Fuzz(func(t *testing.T, unit string) {
+		name, err := Name(unit)
+		if err == nil {
+			err = checkName(name)
+		} else if errors.Is(err, ErrNoName) {
+			err = nil
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestParseCgroup(t *testing.T) {
+	for _, c := range []struct {
+		text, unit string
+		user       bool
+	}{
+		{"0::/system.slice/web.service\n", "web.service", false},
+		{"0::/system.slice/system-web.slice/web@1.service/workers/a.service\n", "web@1.service", false},
+		{"0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n", "web.service", true},
+		{"0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", "", false},
+		{"0::/user.slice/user-1000.slice/session-1.scope\n", "", false},
+		{"0::/\n", "", false},
+		{"0::/system.slice/_notify.service\n", "notify.service", false},
+		{"12:pids:/x.service\n1:name=systemd:/system.slice/web.service\n0::/\n", "web.service", false},
+		{"", "", false},
+		{"nonsense", "", false},
+	} {
+		unit, user, ok := parseCgroup(c.text)
+		if ok != (c.unit != "") || unit != c.unit || ok && user != c.user {
+			t.Errorf("%q: %q, %v, %v", c.text, unit, user, ok)
+		}
+	}
+}
+
+func FuzzParseCgroup(f *testing.F) {
+	f.Add("0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		unit, _, ok := parseCgroup(text)
+		if ok && (!strings.HasSuffix(unit, ".service") || strings.ContainsAny(unit, "/\n")) {
+			t.Errorf("%q", unit)
+		}
+	})
+}
+
+func TestParseVersion(t *testing.T) {
+	for text, want := range map[string]int{"257.13-1~deb13u1": 257, "v258": 258, "262~rc1": 262, "254": 254} {
+		if got, err := parseVersion(text); got != want || err != nil {
+			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "v", "new", "-1", "99999999999999999999"} {
+		if got, err := parseVersion(text); err == nil {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
+
+// dbus-daemon reads what Policy writes, whatever the user's name.
+func TestPolicy(t *testing.T) {
+	text, err := Policy(NamePrefix+"web", `we"b<`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Policies []struct {
+			User string `xml:"user,attr"`
+		} `xml:"policy"`
+	}
+	if err := xml.Unmarshal([]byte(text), &config); err != nil {
+		t.Fatal(err)
+	}
+	if len(config.Policies) != 3 || config.Policies[1].User != "root" || config.Policies[2].User != `we"b<` {
+		t.Errorf("%+v", config)
+	}
+	for _, wrong := range [][2]string{{"web", "root"}, {NamePrefix + "web", ""}, {NamePrefix + "web", "a\nb"}} {
+		if _, err := Policy(wrong[0], wrong[1]); err == nil {
+			t.Errorf("Policy(%q) is no error", wrong)
+		}
+	}
+
+	text, err = Policy(testName, "nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := startBus(t, "")
+	b.stop()
+	part := filepath.Join(t.TempDir(), "part.conf")
+	if err := os.WriteFile(part, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(b.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole = []byte(strings.Replace(string(whole), "</busconfig>", "<include>"+part+"</include></busconfig>", 1))
+	if err := os.WriteFile(b.config, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	if os.Getuid() != 0 {
+		return // the policy is for root
+	}
+	b.startUnit("v1")
+	serving(t, b.client(), 1) // the name was allowed; what others may do is seen on a real system bus
+}
+
+func TestAnswers(t *testing.T) {
+	now := time.Now()
+	took := []reload.Step{{Phase: "preparing", Took: time.Second}}
+	verdict := func(from int, age time.Duration, signalled bool, err error) reload.Verdict {
+		return reload.Verdict{Attempt: 3, From: reload.Party{PID: from}, Began: now.Add(-age - time.Second), Steps: took, Signalled: signalled, Err: err}
+	}
+	failed := errors.New("failed")
+	for what, c := range map[string]struct {
+		v        reload.Verdict
+		main     int
+		reported int
+		want     bool
+	}{
+		"none yet":               {reload.Verdict{}, 7, 0, false},
+		"somebody else's":        {verdict(6, 0, true, failed), 7, 0, false},
+		"failed already":         {verdict(7, time.Second, true, failed), 7, 2, true},
+		"failed, reported":       {verdict(7, time.Millisecond, true, failed), 7, 3, false},
+		"failed, no signal":      {verdict(7, time.Millisecond, false, failed), 7, 2, false},
+		"failed, never reported": {verdict(7, time.Hour, true, failed), 7, 2, false},
+		"handed over":            {verdict(7, time.Hour, false, nil), 8, 2, true},
+		"taken back since":       {verdict(7, time.Hour, true, nil), 7, 2, false},
+	} {
+		if got := answers(c.v, 7, State{MainPID: c.main, Reported: c.reported}, now); got != c.want {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+}

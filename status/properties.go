@@ -1,0 +1,67 @@
+package status
+
+import (
+	"reflect"
+	"runtime/debug"
+
+	"github.com/instar-project/instar/reload"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// fixed are the properties that no process ever changes.
+func fixed(svc *reload.Service, unit string) map[string]any {
+	version, revision := build()
+	return map[string]any{
+		"Unit":     text(unit),
+		"Version":  text(version),
+		"Revision": text(revision),
+		"Sockets":  socketsToWire(svc.Sockets()),
+	}
+}
+
+// properties are all the others.
+func properties(now reload.Snapshot) map[string]any {
+	mainPID := 0
+	if now.Main {
+		mainPID = now.PID
+	}
+	return map[string]any{
+		"Generation":         number(now.Generation),
+		"Phase":              text(now.Phase),
+		"Build":              text(now.Build),
+		"MainPID":            number(mainPID),
+		"Connections":        number(now.Connections),
+		"Draining":           drainingToWire(now.Draining),
+		"StoreUsed":          number(now.StoreUsed),
+		"StoreMax":           number(now.StoreMax),
+		"Attempts":           uint64(now.Attempts),
+		"AttemptsNotLasting": uint64(max(now.Attempts-(now.Generation-1), 0)),
+		"Verdict":            verdictToWire(now.Verdict),
+	}
+}
+
+// build is what `go version -m` says of this binary.
+func build() (version, revision string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value
+		}
+	}
+	return info.Main.Version, revision
+}
+
+// differences are the properties of after that before has not, or has otherwise.
+func differences(before, after map[string]any) map[string]dbus.Variant {
+	d := make(map[string]dbus.Variant)
+	for name, value := range after {
+		if !reflect.DeepEqual(before[name], value) {
+			d[name] = dbus.MakeVariant(value)
+		}
+	}
+	return d
+}

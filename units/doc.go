@@ -1,0 +1,46 @@
+// Package units writes, checks and watches the unit files of a service that is
+// upgraded by `systemctl reload`: one NAME.service and its .socket units.
+//
+// # Write
+//
+// A [Service] says what the service is; [Write] renders its unit files with
+// everything an upgrade needs, and a comment for each setting that says why:
+//
+//	files, err := units.Write(units.Service{
+//		Name:      "web",
+//		ExecStart: []string{"/opt/web/web"},
+//		Sockets:   []units.Socket{{Name: "http", Listen: []units.Listen{units.Stream("8080")}}},
+//	})
+//
+// The text depends on the Service alone and keeps its order, so that writing
+// it again changes nothing.
+//
+// # Verify
+//
+// [Verify] looks at any pair, whoever has written it, and returns a [Finding]
+// for each setting that gets in the way of upgrades: the rule, where, why, and
+// the line to write instead. The pair comes from files with their drop-ins
+// ([Load], [Parse]) or from a running systemd ([Conn.Pair]). Verify is a pure
+// function. [Analyze] has systemd-analyze(1) look at the same files, and [Merge]
+// puts the two together.
+//
+// # Live units
+//
+// [Dial] connects to the systemd of the machine or of the user. [Conn.Query],
+// [Conn.Store] and [Conn.Watch] tell how a unit is, [Conn.Reload] reloads it and
+// waits for the result.
+//
+// # Who owns which descriptor
+//
+// A [Conn] owns two connections to the bus from Dial to [Conn.Close]. Nothing
+// else in this package holds a descriptor when it returns.
+//
+// # Versions
+//
+// What Write renders is known to systemd 254, the lowest that Instar supports,
+// and to all later ones.
+//
+// Man pages: systemd.syntax(7), systemd.unit(5), systemd.service(5),
+// systemd.socket(5), systemd.kill(5), systemd.exec(5), systemd.time(7),
+// systemd-analyze(1), org.freedesktop.systemd1(5).
+package units

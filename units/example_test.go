@@ -1,0 +1,48 @@
+package units_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/instar-project/instar/units"
+)
+
+func ExampleWrite() {
+	files, err := units.Write(units.Service{
+		Name:      "web",
+		ExecStart: []string{"/opt/web/web"},
+		Sockets:   []units.Socket{{Name: "http", Listen: []units.Listen{units.Stream("8080")}}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(files[1].Text)
+	// Output:
+	// [Unit]
+	// Description=web: socket http
+	//
+	// [Socket]
+	// # The name that the service asks for.
+	// FileDescriptorName=http
+	// ListenStream=8080
+	//
+	// # Room for the connections that arrive while nobody accepts: during a takeover,
+	// # after a crash.
+	// Backlog=4096
+	//
+	// # However often the service has to be started, the socket stays open.
+	// TriggerLimitIntervalSec=0
+	//
+	// [Install]
+	// WantedBy=sockets.target
+}
+
+func ExampleVerify() {
+	pair := units.Pair{
+		Service: units.Parse("web.service", "web.service", "[Unit]\nRequires=web.socket\n[Service]\nExecStart=/opt/web/web\nType=simple\n"),
+		Sockets: []*units.Unit{units.Parse("web.socket", "web.socket", "[Socket]\nListenStream=8080\n")},
+	}
+	fmt.Println(units.Verify(pair, units.Options{})[0])
+	// Output:
+	// web.service:5: error: Type=simple neither tells the service to reload nor listens to what it says; write Type=notify-reload in [Service]; see systemd.service(5) [service-type]
+}

@@ -1,0 +1,95 @@
+package units
+
+import "time"
+
+// Rule is one thing that [Verify] looks at.
+type Rule struct {
+	ID       string // "kill-mode"
+	Severity Severity
+	Man      string // "systemd.kill(5)"
+	Summary  string // what is asked for, in a few words
+
+	check func(p Pair, o Options, report reporter)
+}
+
+// reporter takes what a rule finds: the unit and the line, why, and the line to
+// write instead ("" when there is none).
+type reporter func(u *Unit, at Directive, reason, write string)
+
+// Rules are all rules, in the order of a service's life: what it is, its
+// sockets, limits, upgrades, its store, its sandbox.
+func Rules() []Rule {
+	var all []Rule
+	for _, group := range [][]Rule{
+		versionRules, serviceRules, pairRules, socketRules, limitRules, timeoutRules, reloadRules, storeRules, sandboxRules,
+	} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+// Options are what [Verify] cannot see in the units. The zero value is a
+// service with the defaults of package reload that keeps nothing in the store.
+type Options struct {
+	// ReadyTimeout and DrainTimeout are those of the service's reload.Config.
+	// Zero: [DefaultReadyTimeout] and [DefaultDrainTimeout].
+	ReadyTimeout, DrainTimeout time.Duration
+
+	// Probation is how long a successor serves before it counts as proven.
+	// Zero: not at all.
+	Probation time.Duration
+
+	// Store is how many entries the service wants systemd to keep. Zero: none.
+	Store int
+
+	// Systemd is the major version that is to run the units, such as 257. Zero:
+	// not known, and not judged.
+	Systemd int
+}
+
+// Lowest is the lowest version of systemd that Instar supports: the first with
+// $FDSTORE, and with Type=notify-reload as it is used here.
+const Lowest = 254
+
+// Verify looks at a service and its sockets, and returns what gets in the way of
+// upgrades, the worst first; nothing when all is well. It does not look at
+// files, the bus or the clock.
+func Verify(p Pair, o Options) []Finding {
+	if o.ReadyTimeout == 0 {
+		o.ReadyTimeout = DefaultReadyTimeout
+	}
+	if o.DrainTimeout == 0 {
+		o.DrainTimeout = DefaultDrainTimeout
+	}
+	var findings []Finding
+	if p.Service == nil {
+		p.Service = &Unit{Name: "the service"}
+	}
+	for _, u := range append([]*Unit{p.Service}, p.Sockets...) {
+		findings = append(findings, u.Problems...)
+	}
+	for _, r := range Rules() {
+		r.check(p, o, func(u *Unit, at Directive, reason, write string) {
+			findings = append(findings, Finding{
+				Rule: r.ID, Severity: r.Severity,
+				Unit: u.Name, File: at.File, Line: at.Line, Section: at.Section, Directive: at.Name,
+				Reason: reason, Write: write, Man: r.Man,
+			})
+		})
+	}
+	return Merge(findings)
+}
+
+// onService makes a check of what looks at the service alone.
+func onService(check func(u *Unit, o Options, report reporter)) func(Pair, Options, reporter) {
+	return func(p Pair, o Options, report reporter) { check(p.Service, o, report) }
+}
+
+// onSocket makes a check of what looks at each socket alone.
+func onSocket(check func(u *Unit, report reporter)) func(Pair, Options, reporter) {
+	return func(p Pair, _ Options, report reporter) {
+		for _, u := range p.Sockets {
+			check(u, report)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package units
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// How the service hears of a reload.
+var reloadRules = []Rule{{
+	ID: "reload-signal", Severity: Error, Man: "systemd.service(5)",
+	Summary: "ReloadSignal=SIGHUP",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		if d, ok := u.last("Service", "ReloadSignal"); ok && signalName(d.Value) != "SIGHUP" {
+			report(u, d, fmt.Sprintf("the service upgrades at SIGHUP; it does not hear %s, or dies of it", d.Value), "ReloadSignal=SIGHUP")
+		}
+	}),
+}, {
+	ID: "exec-reload-kill", Severity: Error, Man: "systemd.service(5)",
+	Summary: "no ExecReload= that sends the signal again",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		for _, d := range u.list("Service", "ExecReload") {
+			c := parseCommand(d.Value)
+			switch path.Base(c.path) {
+			case "kill", "pkill", "killall", "skill":
+			case "sh", "bash", "dash":
+				if !strings.Contains(strings.Join(c.argv, " "), "kill") {
+					continue
+				}
+			default:
+				continue
+			}
+			report(u, d, "systemd sends the reload signal itself: a second one makes a second upgrade, or fails the reload because the process it was for has gone", "ExecReload=")
+		}
+	}),
+}}
+
+// signalName is the whole name of a signal of KillSignal= and its like: "HUP"
+// and "1" are "SIGHUP".
+func signalName(s string) string {
+	switch s {
+	case "1":
+		return "SIGHUP"
+	case "2":
+		return "SIGINT"
+	case "15":
+		return "SIGTERM"
+	}
+	if !strings.HasPrefix(s, "SIG") {
+		return "SIG" + s
+	}
+	return s
+}

@@ -1,0 +1,137 @@
+package units
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+var versionRules = []Rule{{
+	ID: "systemd-version", Severity: Error, Man: "systemd(1)",
+	Summary: "systemd 254 or later",
+	check: onService(func(u *Unit, o Options, report reporter) {
+		if o.Systemd > 0 && o.Systemd < Lowest {
+			report(u, Directive{}, fmt.Sprintf("systemd %d is too old for upgrades by reload, %d is the lowest", o.Systemd, Lowest), "")
+		}
+	}),
+}}
+
+// What a service is: how it starts, who speaks for it, how it stops.
+var serviceRules = []Rule{{
+	ID: "service-type", Severity: Error, Man: "systemd.service(5)",
+	Summary: "Type=notify-reload",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		d, ok := u.last("Service", "Type")
+		switch {
+		case d.Value == "notify-reload":
+		case !ok:
+			report(u, d, "without Type= a reload neither reaches the service nor waits for it", "Type=notify-reload")
+		case d.Value == "notify":
+			report(u, d, "Type=notify does not tell the service to reload, nor wait for the successor", "Type=notify-reload")
+		case d.Value == "forking":
+			report(u, d, "Type=forking takes the exit of the first process for its start, and an upgrade for a crash", "Type=notify-reload")
+		default:
+			report(u, d, fmt.Sprintf("Type=%s neither tells the service to reload nor listens to what it says", d.Value), "Type=notify-reload")
+		}
+	}),
+}, {
+	ID: "notify-access", Severity: Warning, Man: "systemd.service(5)",
+	Summary: "NotifyAccess=main",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		if d, _ := u.last("Service", "NotifyAccess"); d.Value == "all" || d.Value == "exec" {
+			report(u, d, fmt.Sprintf("with NotifyAccess=%s processes other than the main one speak for the service, whatever they say", d.Value), "NotifyAccess=main")
+		}
+	}),
+}, {
+	ID: "notify-access-none", Severity: Hint, Man: "systemd.service(5)",
+	Summary: "no NotifyAccess=none",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		if d, _ := u.last("Service", "NotifyAccess"); d.Value == "none" {
+			report(u, d, "systemd reads NotifyAccess=none of a service that must speak to it as main", "NotifyAccess=main")
+		}
+	}),
+}, {
+	ID: "pid-file", Severity: Error, Man: "systemd.service(5)",
+	Summary: "no PIDFile=",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		if d, ok := u.last("Service", "PIDFile"); ok {
+			report(u, d, "after an ExecReload= systemd takes the process that PIDFile= names for the main one, a predecessor that drains, and restarts the service when it ends; the service says MAINPID= itself", "PIDFile=")
+		}
+	}),
+}, {
+	ID: "remain-after-exit", Severity: Warning, Man: "systemd.service(5)",
+	Summary: "no RemainAfterExit=yes",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		if u.is("Service", "RemainAfterExit") && !restarts(u) {
+			d, _ := u.last("Service", "RemainAfterExit")
+			report(u, d, "with RemainAfterExit=yes a service that ends well without a word counts as running, and no connection starts it again", "RemainAfterExit=no")
+		}
+	}),
+}, {
+	ID: "exec-start-argv0", Severity: Error, Man: "systemd.service(5)",
+	Summary: "ExecStart= without '@'",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		d, _ := u.last("Service", "ExecStart")
+		if c := parseCommand(d.Value); strings.Contains(c.prefix, "@") {
+			report(u, d, "'@' hides the program's path behind an argv[0] of its own, and an upgrade does not know what to start (unless the service sets reload.Config.Executable)",
+				"ExecStart="+strings.ReplaceAll(c.prefix, "@", "")+quoteWords(append([]string{c.path}, c.argv[min(1, len(c.argv)):]...)))
+		}
+	}),
+}, {
+	ID: "exec-start-shell", Severity: Warning, Man: "systemd.service(5)",
+	Summary: "ExecStart= starts the program, not a shell",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		d, _ := u.last("Service", "ExecStart")
+		switch c := parseCommand(d.Value); path.Base(c.path) {
+		case "sh", "bash", "dash", "zsh", "ksh", "env", "sudo", "su", "runuser", "nohup", "setsid":
+			report(u, d, fmt.Sprintf("%s stands between systemd and the program: systemd may take it for the main process, and an upgrade leaves out what it does", c.path), "")
+		}
+	}),
+}, {
+	ID: "kill-mode", Severity: Error, Man: "systemd.kill(5)",
+	Summary: "KillMode=control-group",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		d, _ := u.last("Service", "KillMode")
+		switch d.Value {
+		case "mixed":
+			report(u, d, "KillMode=mixed kills a predecessor that drains as soon as the main process has ended, instead of letting it finish", "KillMode=control-group")
+		case "process", "none":
+			report(u, d, fmt.Sprintf("with KillMode=%s old generations live on after a stop", d.Value), "KillMode=control-group")
+		}
+	}),
+}, {
+	ID: "kill-signal", Severity: Error, Man: "systemd.kill(5)",
+	Summary: "KillSignal=SIGTERM",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		switch d, ok := u.last("Service", "KillSignal"); {
+		case !ok:
+		case signalName(d.Value) == "SIGTERM", signalName(d.Value) == "SIGINT":
+		default:
+			report(u, d, fmt.Sprintf("the service drains at SIGTERM; %s ends it at once, or not at all", d.Value), "KillSignal=SIGTERM")
+		}
+	}),
+}, {
+	ID: "oom-policy", Severity: Hint, Man: "systemd.service(5)",
+	Summary: "OOMPolicy=continue",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		if d, _ := u.last("Service", "OOMPolicy"); d.Value != "continue" {
+			report(u, d, "when one generation runs out of memory, systemd stops the others as well (OOMPolicy=stop is its default)", "OOMPolicy=continue")
+		}
+	}),
+}, {
+	ID: "service-environment", Severity: Error, Man: "systemd.exec(5)",
+	Summary: "NOTIFY_SOCKET and LISTEN_* left to systemd",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		for _, name := range []string{"Environment", "UnsetEnvironment"} {
+			for _, d := range u.list("Service", name) {
+				for _, word := range splitWords(d.Value) {
+					variable, _, _ := strings.Cut(word, "=")
+					switch variable {
+					case "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "FDSTORE":
+						report(u, d, fmt.Sprintf("%s= takes %s away, by which systemd and the service find each other", name, variable), "")
+					}
+				}
+			}
+		}
+	}),
+}}

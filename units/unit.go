@@ -1,0 +1,88 @@
+package units
+
+import "strings"
+
+// Unit is what a unit says: the lines of its file and its drop-ins in the order
+// in which systemd reads them, or the properties of a live unit as such lines.
+type Unit struct {
+	Name       string      // "web.service"
+	File       string      // the unit file; "" for a live unit
+	Directives []Directive // every assignment, in order
+	Problems   []Finding   // what is no unit file syntax, and systemd ignores
+}
+
+// Directive is one assignment in a unit file.
+type Directive struct {
+	Section, Name, Value string // continued lines joined, quotes and escapes left in
+	File                 string // "" for a live unit
+	Line                 int    // where it begins, from 1; 0 without File
+}
+
+// Pair is a service and the sockets it is passed. Service is nil when there is
+// none.
+type Pair struct {
+	Service *Unit
+	Sockets []*Unit
+}
+
+// last returns what holds for a setting that has one value: the last line of
+// that name. Without one, or when that one is empty, which is systemd's way of
+// taking it back, ok is false and the Directive has no more than its name.
+func (u *Unit) last(section, name string) (d Directive, ok bool) {
+	d = Directive{Section: section, Name: name}
+	for _, each := range u.Directives {
+		if each.Section == section && each.Name == name {
+			d = each
+		}
+	}
+	return d, d.Value != ""
+}
+
+// list returns what holds for a setting that adds up: every line of that name
+// since the last empty one. Dependencies cannot be taken back, see
+// systemd.unit(5).
+func (u *Unit) list(section, name string) []Directive {
+	var list []Directive
+	for _, d := range u.Directives {
+		switch {
+		case d.Section != section || d.Name != name:
+		case d.Value == "" && section != "Unit":
+			list = nil
+		case d.Value != "":
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// words are the words of all lines of a setting that adds up.
+func (u *Unit) words(section, name string) []string {
+	var words []string
+	for _, d := range u.list(section, name) {
+		words = append(words, splitWords(d.Value)...)
+	}
+	return words
+}
+
+// value is the last value of a setting, or what systemd takes without one.
+func (u *Unit) value(section, name, without string) string {
+	if d, ok := u.last(section, name); ok {
+		return d.Value
+	}
+	return without
+}
+
+// is reports whether a boolean setting is on.
+func (u *Unit) is(section, name string) bool {
+	d, ok := u.last(section, name)
+	on, err := parseBool(d.Value)
+	return ok && err == nil && on
+}
+
+// base is the name without its suffix, "web" of "web.service".
+func (u *Unit) base() string {
+	if i := strings.LastIndexByte(u.Name, '.'); i >= 0 {
+		return u.Name[:i]
+	}
+	return u.Name
+}
