@@ -44,6 +44,9 @@ func (h *handler) plain(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(d)
 	}
 	h.sign(w)
+	if r.URL.Path == "/draining" {
+		w.Header().Set("X-Draining", fmt.Sprint(h.svc.Draining()))
+	}
 	fmt.Fprintf(w, "generation %d, build %s\n", h.svc.Generation(), h.svc.Build())
 }
 
