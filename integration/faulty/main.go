@@ -117,7 +117,7 @@ func limits() (reload.Config, error) {
 		return reload.Config{}, err
 	}
 	drain, err := time.ParseDuration(drainTimeout)
-	return reload.Config{Probation: trial, ReadyTimeout: 2 * time.Second, DrainTimeout: drain}, err
+	return reload.Config{Probation: trial, ReadyTimeout: 2 * time.Second, DrainTimeout: drain, MaxDraining: 2}, err
 }
 
 // settled is how long a build on probation seems well.
