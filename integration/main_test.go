@@ -50,7 +50,7 @@ func boot(t *testing.T, v machine.Version) *site { return bootWith(t, v, machine
 
 func bootWith(t *testing.T, v machine.Version, o machine.Options) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
 	m, err := machine.Boot(ctx, v, o)
 	switch {
@@ -72,7 +72,7 @@ func bootWith(t *testing.T, v machine.Version, o machine.Options) *site {
 // onHost uses the manager of the user who runs the test, where that is new enough.
 func onHost(t *testing.T) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
 	manager, err := machine.HostUser(ctx)
 	if err != nil {
