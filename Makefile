@@ -36,6 +36,10 @@ integration: tools ## integration tests on systemd 257
 test-matrix: tools ## integration tests on systemd 254, 257 and 262
 	INSTAR_SYSTEMD=$(VERSIONS) $(GO) test -count=1 -timeout 40m ./integration ./integration/machine
 
+.PHONY: harms
+harms: tools ## the harm that each rule of units.Verify warns of, on systemd 254, 257 and 262
+	INSTAR_HARMS=1 INSTAR_SYSTEMD=$(VERSIONS) $(GO) test -count=1 -timeout 30m -run '^TestHarms$$' ./integration
+
 .PHONY: bench-core
 bench-core: tools ## what Instar costs, as ratios within one run
 	@$(GO) run ./integration/benchcore
