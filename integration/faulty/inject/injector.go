@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Injector is the service's end of the directory. The nil Injector does nothing.
@@ -70,7 +71,7 @@ func (in *Injector) Full() error {
 }
 
 func (in *Injector) write(e Event) {
-	e.PID, e.Generation = os.Getpid(), int(in.generation.Load())
+	e.At, e.PID, e.Generation = time.Now().UnixMicro(), os.Getpid(), int(in.generation.Load())
 	line, err := json.Marshal(e)
 	if err == nil {
 		_, err = in.trace.Write(append(line, '\n')) // one write(2): O_APPEND keeps it whole

@@ -12,6 +12,7 @@ import (
 // Event is a line of the trace. Exactly one of Step, Client, Fault and Dies says
 // what has happened.
 type Event struct {
+	At         int64  `json:"at"` // CLOCK_REALTIME, in microseconds
 	PID        int    `json:"pid"`
 	Generation int    `json:"generation,omitempty"`
 	Step       *Step  `json:"step,omitempty"`    // without its Side

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/instar-project/instar/integration/deploy"
+	"github.com/instar-project/instar/integration/faulty/inject"
+	"github.com/instar-project/instar/integration/faulty/site"
+	"github.com/instar-project/instar/integration/machine"
+)
+
+// options narrow the matrix and say how many cells run at a time.
+type options struct {
+	only  *regexp.Regexp // of the text of a cell
+	lanes int            // in one machine
+	sites int            // machines at a time
+	logs  bool
+}
+
+func main() {
+	var o options
+	only := flag.String("only", "", "run the cells that match this `regexp`, such as 'trial: .*: SIGSTOP'")
+	flag.IntVar(&o.lanes, "lanes", 7, "instances of the service in each machine")
+	flag.IntVar(&o.sites, "machines", 2, "machines at a time")
+	flag.BoolVar(&o.logs, "logs", false, "print the journal of a cell that has failed, to stderr")
+	flag.Parse()
+	var err error
+	if o.only, err = regexp.Compile(*only); err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := faults(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// faults runs the matrix on every version and prints the report.
+func faults(ctx context.Context, o options) error {
+	versions := machine.Versions()
+	if os.Getenv(machine.VersionsVariable) != "" {
+		var err error
+		if versions, err = machine.Wanted(); err != nil {
+			return err
+		}
+	}
+	builder, err := deploy.NewBuilder()
+	if err != nil {
+		return err
+	}
+	defer builder.Close()
+	builds := []site.Build{{Name: good}}
+	for _, s := range stories() {
+		builds = append(builds, s.build())
+	}
+	say("building integration/faulty %d times", len(builds))
+	binaries, err := site.Compile(ctx, builder, builds...)
+	if err != nil {
+		return err
+	}
+
+	begin := time.Now()
+	b := &board{options: o}
+	b.report.CellsByVersion = map[string]int{}
+	b.report.Untold, b.report.Missed, b.report.NotRun, b.report.Problems = []string{}, []string{}, []string{}, []string{}
+	var running sync.WaitGroup
+	slots := make(chan struct{}, o.sites)
+	for _, v := range versions {
+		running.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			b.version(ctx, v, binaries)
+		})
+	}
+	running.Wait()
+	b.report.Seconds = time.Since(begin).Round(100 * time.Millisecond).Seconds()
+	slices.SortStableFunc(b.results, func(x, y result) int { return cmp.Compare(x.version, y.version) })
+	if err := b.report.print(os.Stdout, b.results); err != nil {
+		return err
+	}
+	if !b.report.well() {
+		return errors.New("not all was as it should be: see the report")
+	}
+	return nil
+}
+
+// board gathers what comes of the cells.
+type board struct {
+	options
+
+	mu      sync.Mutex
+	report  report
+	results []result
+}
+
+func (b *board) problem(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.report.Problems = append(b.report.Problems, fmt.Sprintf(format, args...))
+}
+
+// version runs the matrix on one version of systemd.
+func (b *board) version(ctx context.Context, v machine.Version, binaries site.Binaries) {
+	say("booting systemd %s (the first time its image is built, which takes a minute)", v)
+	s, err := site.Open(ctx, v, binaries)
+	if errors.Is(err, machine.ErrUnavailable) || errors.Is(err, machine.ErrUnsupported) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.report.NotRun = append(b.report.NotRun, fmt.Sprintf("systemd %s: %v", v, err))
+		return
+	} else if err != nil {
+		b.problem("systemd %s: %v", v, err)
+		return
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			b.problem("systemd %s: %v", v, err)
+		}
+	}()
+	var lanes []*site.Lane
+	for i := range b.lanes {
+		lane, err := s.Lane(ctx, 8081+i, good)
+		if err != nil {
+			b.problem("systemd %s: %v", v, err)
+			return
+		}
+		lanes = append(lanes, lane)
+	}
+	recordings := b.record(ctx, v, lanes)
+	cells, impossible := matrix(recordings)
+	steps := 0
+	byName := map[string]recording{}
+	for _, r := range recordings {
+		steps += len(r.steps)
+		byName[r.story.name] = r
+	}
+	b.mu.Lock()
+	b.report.Faults, b.report.Stories, b.report.Steps = len(inject.Faults()), len(recordings), steps
+	b.report.Impossible += impossible
+	for _, u := range untold(recordings) {
+		if !slices.Contains(b.report.Untold, u) {
+			b.report.Untold = append(b.report.Untold, u)
+		}
+	}
+	b.mu.Unlock()
+
+	wanted := cells[:0]
+	for _, c := range cells {
+		if b.only.MatchString(c.String()) {
+			wanted = append(wanted, c)
+		}
+	}
+	say("systemd %s: %d stories with %d steps make %d cells; %d of them are to be run, on %d instances", v, len(recordings), steps, len(cells), len(wanted), len(lanes))
+	queue := make(chan cell)
+	var running sync.WaitGroup
+	for _, lane := range lanes {
+		running.Go(func() {
+			for c := range queue {
+				b.one(ctx, v, lane, c, byName[c.story.name])
+			}
+		})
+	}
+	for i, c := range wanted {
+		if i > 0 && i%100 == 0 {
+			say("systemd %s: %d of %d cells", v, i, len(wanted))
+		}
+		select {
+		case queue <- c:
+		case <-ctx.Done():
+		}
+	}
+	close(queue)
+	running.Wait()
+	if ctx.Err() != nil {
+		b.problem("interrupted")
+	}
+}
+
+// record tells every story without a fault, one in each lane at a time, and
+// returns those that went as they should.
+func (b *board) record(ctx context.Context, v machine.Version, lanes []*site.Lane) []recording {
+	all := make([]recording, len(stories()))
+	failed := make([]bool, len(all))
+	var running sync.WaitGroup
+	for i, lane := range lanes {
+		running.Go(func() {
+			for n := i; n < len(all); n += len(lanes) {
+				var o outcome
+				var err error
+				all[n], o, err = record(ctx, lane, stories()[n])
+				if err == nil {
+					j := judge(cell{story: stories()[n]}, o, all[n].asTold())
+					if !j.well() {
+						err = errors.New(strings.Join(j.problems(), "; "))
+					}
+				}
+				if err != nil {
+					failed[n] = true
+					b.problem("systemd %s: without a fault: %s: %v", v, stories()[n].name, err)
+					b.log(ctx, lane)
+				}
+			}
+		})
+	}
+	running.Wait()
+	told := all[:0]
+	for n, r := range all {
+		if !failed[n] {
+			told = append(told, r)
+		}
+	}
+	return told
+}
+
+// one runs a cell and counts it.
+func (b *board) one(ctx context.Context, v machine.Version, lane *site.Lane, c cell, r recording) {
+	const attempts = 3
+	o := run(ctx, lane, c)
+	for i := 1; o.missed && o.err == nil && i < attempts; i++ {
+		o = run(ctx, lane, c)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if o.missed && o.err == nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.report.Missed = append(b.report.Missed, fmt.Sprintf("systemd %s, %v", v, c))
+		return
+	}
+	one := result{version: string(v), cell: c, judgement: judge(c, o, r.forecasts(c)), requests: o.counts.Requests, took: o.took}
+	if !one.well() {
+		say("systemd %s, %v: %s", v, c, strings.Join(one.problems(), "; "))
+		b.log(ctx, lane)
+	}
+	if o.err != nil {
+		if err := lane.Reset(ctx, good); err != nil {
+			b.problem("systemd %s: %s: %v", v, lane.Unit(), err)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.report.add(one)
+	b.results = append(b.results, one)
+}
+
+// log shows the end of a lane's journal, if it is asked for.
+func (b *board) log(ctx context.Context, lane *site.Lane) {
+	if !b.logs {
+		return
+	}
+	text, err := lane.Journal(ctx)
+	if err != nil {
+		text = err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	say("%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
+}
+
+// say tells who waits what takes so long.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

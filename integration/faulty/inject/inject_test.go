@@ -1,0 +1,232 @@
+package inject
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The test binary is also the service that faults happen to.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("INJECT_TEST_DIR"); dir != "" {
+		in, err := New(dir)
+		if err != nil {
+			panic(err)
+		}
+		serve(in)
+		os.Exit(7)
+	}
+	os.Exit(m.Run())
+}
+
+// serve logs as package reload does.
+func serve(in *Injector) {
+	log := slog.New(in.Handler(slog.DiscardHandler))
+	in.Begin(4)
+	log.Debug("action", "verb", "spawn")
+	log.Debug("phase", "from", "preparing", "to", "storing")
+}
+
+func ordered(t *testing.T, o *Order) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := Place(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func traced(t *testing.T, dir string) []Event {
+	t.Helper()
+	events, err := ReadTrace(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+func steps(events []Event) (all []Step) {
+	for _, e := range events {
+		if e.Step != nil {
+			all = append(all, *e.Step)
+		}
+	}
+	return all
+}
+
+// A process ends at the step that is ordered, and at no other.
+func TestEnds(t *testing.T) {
+	all := []Step{{Kind: Phase, Name: "initialising"}, {Kind: Verb, Name: "spawn"}, {Kind: Phase, Name: "storing"}}
+	for _, c := range []struct {
+		fault  Fault
+		signal syscall.Signal
+		status int
+	}{
+		{Exit0, 0, 0}, {Exit1, 0, 1}, {Panic, 0, 2}, {KillPredecessor, syscall.SIGKILL, -1},
+	} {
+		for i, step := range all {
+			step.Side = Predecessor
+			dir := ordered(t, &Order{Step: step, Generation: 4, Fault: c.fault})
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), "INJECT_TEST_DIR="+dir)
+			_ = cmd.Run()
+			ws := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			if ws.Signaled() && ws.Signal() != c.signal || !ws.Signaled() && ws.ExitStatus() != c.status {
+				t.Errorf("%s at %v: %v", c.fault, step, cmd.ProcessState)
+			}
+			events := traced(t, dir)
+			if got := steps(events); !slices.Equal(got, all[:i+1]) {
+				t.Errorf("%s at %v: the steps are %v", c.fault, step, got)
+			}
+			if last := events[len(events)-1]; last.Fault != c.fault || !slices.Equal(last.Victims, []int{cmd.Process.Pid}) {
+				t.Errorf("%s at %v: the trace ends with %+v", c.fault, step, last)
+			}
+		}
+	}
+}
+
+// An order for another generation is nobody's, and stays.
+func TestAnotherGeneration(t *testing.T) {
+	dir := ordered(t, &Order{Step: Step{Side: Predecessor, Kind: Verb, Name: "spawn"}, Generation: 5, Fault: Exit1})
+	in, err := New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.trace.Close()
+	serve(in)
+	if _, err := os.Stat(filepath.Join(dir, orderFile)); err != nil {
+		t.Error(err)
+	}
+	if err := Withdraw(dir); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, orderFile)); !os.IsNotExist(err) {
+		t.Error(err)
+	}
+}
+
+// A successor is stopped before its predecessor goes on.
+func TestStop(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	stop(cmd.Process.Pid)
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, state, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(state, "T") {
+		t.Errorf("it is not stopped: %s", stat)
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	dir := ordered(t, &Order{Step: Step{Side: Predecessor, Kind: Verb, Name: "spawn"}, Generation: 4, Fault: DiskFull})
+	in, err := New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.trace.Close()
+	if err := in.Full(); err != nil {
+		t.Error(err)
+	}
+	serve(in)
+	for range 2 {
+		if err := in.Full(); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := Withdraw(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Full(); err != nil {
+		t.Errorf("withdrawn: %v", err)
+	}
+}
+
+// What is sent on a datagram socket fails afterwards; other sockets are left alone.
+func TestCloseNotify(t *testing.T) {
+	if os.Getenv("INJECT_TEST_CLOSE") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestCloseNotify$", "-test.v")
+		cmd.Env = append(os.Environ(), "INJECT_TEST_CLOSE=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	datagram, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeDatagramSockets()
+	if _, err := unix.SendmsgN(datagram[0], []byte("READY=1"), nil, nil, 0); !errors.Is(err, unix.ENOTSOCK) {
+		t.Errorf("a datagram: %v", err)
+	}
+	if _, err := unix.Write(stream[0], []byte("x")); err != nil {
+		t.Errorf("a stream: %v", err)
+	}
+}
+
+func TestVictims(t *testing.T) {
+	for _, c := range []struct {
+		fault Fault
+		side  Side
+		peer  int
+		want  []int
+	}{
+		{KillPredecessor, Predecessor, 2, []int{1}},
+		{KillPredecessor, Successor, 2, []int{2}},
+		{KillPredecessor, Successor, 0, nil},
+		{KillSuccessor, Predecessor, 0, nil},
+		{StopSuccessor, Successor, 0, []int{1}},
+		{KillBoth, Predecessor, 2, []int{2, 1}},
+		{KillBoth, Predecessor, 0, []int{1}},
+		{Exit0, Successor, 2, []int{1}},
+	} {
+		if got := c.fault.Victims(c.side, 1, c.peer); !slices.Equal(got, c.want) {
+			t.Errorf("%s at a step of the %s, peer %d: %v, want %v", c.fault, c.side, c.peer, got, c.want)
+		}
+	}
+}
+
+// A line that is just being written is not read.
+func TestReadTraceUnfinished(t *testing.T) {
+	dir := t.TempDir()
+	text := `{"pid":1,"client":"a"}` + "\n" + `{"pid":1,"cl`
+	if err := os.WriteFile(filepath.Join(dir, traceFile), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if events := traced(t, dir); len(events) != 1 || events[0].Client != "a" {
+		t.Errorf("%+v", events)
+	}
+	if events := traced(t, filepath.Join(dir, "none")); len(events) != 0 {
+		t.Errorf("%+v", events)
+	}
+}
+
+func FuzzReadTrace(f *testing.F) {
+	f.Add([]byte(`{"pid":1,"step":{"kind":"verb","name":"spawn"},"peer":2}` + "\n"))
+	f.Add([]byte("\n{"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, traceFile), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = ReadTrace(dir)
+	})
+}
