@@ -116,7 +116,7 @@ func (h *hall) adopt(item fdstore.Item) error {
 		if m == nil {
 			return errors.Join(h.connections.EndConn(c.id, c.conn), c.conn.Close())
 		}
-		c.member, c.sent, c.acknowledge = m, m.Read, true
+		c.member, c.sent, c.welcome, c.acknowledge = m, m.Read, true, true
 		h.byNick[c.nick] = c
 	}
 	h.clients[c] = struct{}{}

@@ -115,9 +115,9 @@ func TestHall(t *testing.T) {
 	ada.says("a line")
 	p = start(t, m)
 	stranger.hears("")
-	bob.hears("", "ok 1", "#2 lobby bob hi", "#3 lobby ada half a line")
+	bob.hears("", "joined lobby 1", "ok 1", "#2 lobby bob hi", "#3 lobby ada half a line")
 	// Whether ada's line or her resumption is first is for the goroutines to decide.
-	ada.hears("")
+	ada.hears("", "joined lobby 0")
 	first, err := ada.ReadString('\n')
 	if err != nil || first != "ok 1\r\n" && first != "ok 2\r\n" {
 		t.Fatalf("ada hears %q, %v", first, err)

@@ -35,8 +35,9 @@ import (
 //
 // A line of the server may be cut off in the middle. So each ends in CR LF, and
 // the next process begins with a lone LF: a client ignores a line that ends in LF
-// without CR. Then the server says ok N, and repeats what it has no got for. So a client
-// may hear a number K twice, and ignores the second time.
+// without CR. Then the server says joined and ok N, whatever the process before it has
+// told, and repeats what it has no got for. So a client may hear the same twice, and
+// ignores the second time.
 const (
 	maxInput = 1024 // bytes in a line of a client, its end included
 	maxName  = 32   // of a room or a nick
