@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
@@ -54,11 +53,15 @@ func (s *Service) perform(a generation.Action) bool {
 		s.tellSuccessor(handover.Takeover{})
 		s.tell(handover.Superseded{})
 	case generation.NameSuccessor:
-		s.nameSuccessor(!a.Probation)
+		s.nameSuccessor(a.Probation)
 	case generation.Release:
-		s.tellSuccessor(handover.Released{})
+		s.releaseSuccessor()
+	case generation.PassOn:
+		s.passOn()
 	case generation.NameSelf:
-		s.say(notify.MainPID(os.Getpid()))
+		// RELOADING=1 because systemd may have sent the other process a reload signal
+		// that it has not answered. READY=1 follows in any case.
+		s.say(notify.MainPID(s.pid), notify.Reloading())
 		s.tell(handover.Resumed{})
 		if s.successor == nil {
 			break // it is the predecessor that has gone, in the middle of the takeover
@@ -151,41 +154,78 @@ func (s *Service) tellSuccessor(m handover.Message) {
 
 // nameSuccessor makes the successor main, and keeps for this process the right
 // to take back. What has been sent is as good as read: systemd reads in order, so
-// the successor may go on at once. Only this process has to wait, since systemd
-// ignores what a process has sent that is no more.
-func (s *Service) nameSuccessor(ready bool) {
+// the successor may go on at once.
+func (s *Service) nameSuccessor(probation bool) {
 	next := s.successor
-	fields := []notify.Field{
-		notify.NotifyAccess(notify.AccessAll),
-		notify.MainPID(next.process.Pid),
-		notify.Status(title(s.generation+1, next.build) + " serving"),
-		notify.Errno(0),
-	}
-	if ready {
-		// EXTEND_TIMEOUT_USEC= has moved the watchdog's limit as well. A successor
-		// that hangs now is to be noticed within WatchdogSec=.
-		fields = append(fields, notify.Ready, notify.Watchdog)
-	} else {
-		// One that hangs in its probation is this process's to notice: see
+	var err error
+	if probation {
+		// A successor that hangs in its probation is this process's to notice: see
 		// generation.State.OnTrial.
-		fields = append(fields, extension(heartbeatTimeout))
+		err = s.sayMain(next, extension(heartbeatTimeout))
+	} else {
+		err = s.sayReadyAndMain(next)
 	}
-	if err := s.notifier.Send(fields...); err != nil {
+	if err != nil {
 		s.followUps = append(s.followUps, generation.Event{Kind: generation.NamingFailed, Err: fmt.Errorf("%w: %w", ErrNaming, err)})
 		return
 	}
-	if !ready {
+	if probation {
 		next.late.Reset(heartbeatTimeout)
 	}
 	s.tellSuccessor(handover.TakenOver{})
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
-		defer cancel()
-		if err := s.notifier.Barrier(ctx); err != nil {
-			s.log.Warn("systemd takes its time to follow to the new main process", "error", err)
-		}
-		s.post(next, generation.Event{Kind: generation.Named})
-	}()
+	go s.awaitNamed(next)
+}
+
+// releaseSuccessor ends the probation of the successor.
+func (s *Service) releaseSuccessor() {
+	if err := s.sayReadyAndMain(s.successor); err != nil {
+		s.log.Warn("the successor has to say READY=1 itself", "error", err)
+	}
+	s.tellSuccessor(handover.Released{})
+	go s.awaitNamed(s.successor)
+}
+
+// sayReadyAndMain ends the reload. When systemd reads READY=1 it stops a unit whose
+// main process is dead, and the successor may be dead by then. So this process is
+// main for READY=1; MAINPID= of a dead process systemd ignores.
+func (s *Service) sayReadyAndMain(next *successor) error {
+	if err := s.notifier.Send(notify.MainPID(s.pid), notify.Ready); err != nil {
+		return err
+	}
+	// EXTEND_TIMEOUT_USEC= has moved the watchdog's limit as well. A successor that
+	// hangs now is to be noticed within WatchdogSec=.
+	return s.sayMain(next, notify.Watchdog)
+}
+
+func (s *Service) sayMain(next *successor, also notify.Field) error {
+	return s.notifier.Send(
+		notify.NotifyAccess(notify.AccessAll),
+		notify.MainPID(next.process.Pid),
+		notify.Status(title(s.generation+1, next.build)+" serving"),
+		notify.Errno(0),
+		also)
+}
+
+// awaitNamed waits until systemd has read that the successor is main: what a
+// process has sent that is no more it ignores.
+func (s *Service) awaitNamed(next *successor) {
+	ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
+	defer cancel()
+	if err := s.notifier.Barrier(ctx); err != nil {
+		s.log.Warn("systemd takes its time to follow to the new main process", "error", err)
+	}
+	s.post(next, generation.Event{Kind: generation.Named})
+}
+
+// passOn asks the successor to reload as systemd asks a main process. One that is
+// no more cannot be asked: this process takes back.
+func (s *Service) passOn() {
+	if s.successor == nil {
+		return
+	}
+	if err := s.successor.process.Signal(reloadSignal); err != nil {
+		s.log.Debug("a request to reload was not passed on", "error", err)
+	}
 }
 
 func (s *Service) beginDrain() {

@@ -14,6 +14,10 @@ import (
 	"github.com/instar-project/instar/internal/generation"
 )
 
+// reloadSignal is what systemd sends to the main process for a reload; see
+// ReloadSignal= in systemd.service(5).
+const reloadSignal = syscall.SIGHUP
+
 // shell is what runs the state machine: where it stands, and what goes on
 // around it. Only the goroutine of Serve touches it, but for events and done.
 type shell struct {
@@ -30,7 +34,8 @@ type shell struct {
 	upgrade   upgrade    // the last one
 	drain     *drain     // the drain under way
 	watchdog  context.CancelFunc
-	settled   bool // systemd knows this process, a successor, as its child
+	settled   bool // systemd knows this process, a successor, as its child, or is about to
+	standIns  chan *os.Process
 	store     *fdstore.Store
 	origin    Origin
 	stored    chan struct{} // closed when the last Store is done; nil: there was none
@@ -53,6 +58,7 @@ func (sh *shell) init() {
 	sh.events = make(chan posted)
 	sh.done = make(chan struct{})
 	sh.asked = make(chan int, 1)
+	sh.standIns = make(chan *os.Process)
 }
 
 // post hands an event to the goroutine of Serve.
@@ -140,6 +146,10 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 		case <-stopped:
 			asked()
 			continue
+		case <-s.reloads:
+			// Before this process may end, it has to pass it on.
+			s.reloadSignalled()
+			continue
 		default:
 		}
 		select {
@@ -148,19 +158,27 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 		case <-stopped:
 			asked()
 		case <-s.reloads:
-			s.signalled = true
-			s.step(generation.Event{Kind: generation.ReloadAsked})
+			s.reloadSignalled()
 		case given := <-s.asked:
 			// Whoever asked may have had an answer meanwhile.
 			if given == s.verdicts.count() {
 				s.step(generation.Event{Kind: generation.ReloadAsked})
 			}
+		case p := <-s.standIns:
+			s.standInIsThere(p)
 		case p := <-s.events:
 			if !s.stale(p) {
 				s.step(p.Event)
 			}
 		}
 	}
+}
+
+func (s *Service) reloadSignalled() {
+	if s.state.Phase != generation.TakingOver { // else it is not for this process
+		s.signalled = true
+	}
+	s.step(generation.Event{Kind: generation.ReloadAsked})
 }
 
 // step is one step of the machine, with all that follows from it.

@@ -10,7 +10,6 @@ import (
 	"os/signal"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/fdstore"
@@ -76,7 +75,7 @@ func Open(config Config) (*Service, error) {
 		reloads:    make(chan os.Signal, 1),
 	}
 	s.shell.init()
-	signal.Notify(s.reloads, syscall.SIGHUP)
+	signal.Notify(s.reloads, reloadSignal)
 
 	if s.notifier, err = notify.Take(); err == nil {
 		s.config.watchdog, err = notify.WatchdogInterval()

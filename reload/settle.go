@@ -2,10 +2,14 @@ package reload
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
+	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/notify"
 
 	"golang.org/x/sys/unix"
@@ -22,11 +26,23 @@ import (
 // standInVariable marks the process that is a stand-in.
 const standInVariable = "INSTAR_STAND_IN"
 
-// A stand-in is this program once more, and does nothing until it is killed.
+// standInTimeout is how long it may take to start.
+const standInTimeout = 10 * time.Second
+
+// A stand-in is this program once more, and does nothing until it is killed but to
+// pass on what systemd asks a main process.
 func init() {
-	if os.Getenv(standInVariable) != "" {
-		time.Sleep(time.Hour)
-		os.Exit(0)
+	if os.Getenv(standInVariable) == "" {
+		return
+	}
+	parent := os.Getppid()
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, reloadSignal, syscall.SIGTERM)
+	os.Stdout.Close() // it is there: see startStandIn
+	for {
+		if s := <-asked; os.Getppid() == parent {
+			_ = unix.Kill(parent, s.(syscall.Signal))
+		}
 	}
 }
 
@@ -38,19 +54,30 @@ func (s *Service) settle() {
 		return
 	}
 	s.settled = true
-	standIn, err := os.StartProcess("/proc/self/exe", os.Args[:1], &os.ProcAttr{
-		Env:   []string{standInVariable + "=1"},
-		Files: []*os.File{nil, nil, nil},
-		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
-	})
-	if err != nil {
-		s.log.Warn("systemd will not wait for this process when it stops the service", "error", err)
-		s.say(notify.NotifyAccess(notify.AccessMain))
-		return
+	go func() {
+		standIn, err := startStandIn()
+		if err != nil {
+			s.log.Warn("systemd will not wait for this process when it stops the service", "error", err)
+		}
+		select {
+		case s.standIns <- standIn:
+		case <-s.done:
+			endStandIn(standIn)
+		}
+	}()
+}
+
+// standInIsThere names the stand-in, which may be nil, and then this process, if it
+// is main still.
+func (s *Service) standInIsThere(standIn *os.Process) {
+	if s.state.Phase.Main() && s.state.Phase != generation.TakingOver {
+		if standIn != nil {
+			s.say(notify.NotifyAccess(notify.AccessAll), notify.MainPID(standIn.Pid))
+		}
+		s.say(notify.MainPID(s.pid), notify.NotifyAccess(notify.AccessMain))
+	} else {
+		s.settled = false
 	}
-	// One right after the other: systemd reads both before it does anything else.
-	s.say(notify.NotifyAccess(notify.AccessAll), notify.MainPID(standIn.Pid))
-	s.say(notify.MainPID(s.pid), notify.NotifyAccess(notify.AccessMain))
 	go func() {
 		// The stand-in has to live until systemd has read that.
 		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
@@ -58,9 +85,40 @@ func (s *Service) settle() {
 		if err := s.notifier.Barrier(ctx); err != nil {
 			s.log.Debug("settling", "error", err)
 		}
-		_ = standIn.Kill()
-		_, _ = standIn.Wait()
+		endStandIn(standIn)
 	}()
+}
+
+// startStandIn returns once the stand-in is ready to pass signals on.
+func startStandIn() (*os.Process, error) {
+	ready, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer ready.Close()
+	standIn, err := os.StartProcess("/proc/self/exe", os.Args[:1], &os.ProcAttr{
+		Env:   []string{standInVariable + "=1"},
+		Files: []*os.File{nil, theirs, nil},
+		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
+	})
+	theirs.Close()
+	if err != nil {
+		return nil, err
+	}
+	_ = ready.SetReadDeadline(time.Now().Add(standInTimeout))
+	if _, err := ready.Read(make([]byte, 1)); err != io.EOF {
+		endStandIn(standIn)
+		return nil, fmt.Errorf("the stand-in does not start: %w", err)
+	}
+	return standIn, nil
+}
+
+func endStandIn(standIn *os.Process) {
+	if standIn == nil {
+		return
+	}
+	_ = standIn.Kill()
+	_, _ = standIn.Wait()
 }
 
 // awaitEnd returns once the process pid, which has closed its end of the line,

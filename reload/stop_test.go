@@ -47,7 +47,7 @@ func TestStopInTheTakeover(t *testing.T) {
 	stays.wantAnswer("1 serving")
 	u.manager.HoldBarriers()
 	u.reload(1)
-	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all", "READY=1"))
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all"))
 	u.manager.Wait(notifytest.Has("BARRIER=1"))
 	for _, n := range []int{1, 2} {
 		u.signal(u.pid(n), unix.SIGTERM)

@@ -208,7 +208,7 @@ func (u *unit) reload(n int) {
 func (u *unit) upgrade(n int) int {
 	u.t.Helper()
 	u.reload(n)
-	m := u.manager.Wait(notifytest.Has("READY=1"))
+	m := u.manager.Wait(notifytest.Has("NOTIFYACCESS=all"))
 	text, _ := m.Get("MAINPID")
 	pid, _ := strconv.Atoi(text)
 	eventually(u.t, "the new main process is known", func() bool { return slices.Contains(u.generations(), pid) })
@@ -431,7 +431,15 @@ func saysReloading(process, generation int) string {
 }
 
 func saysTakeover(process, successor, generation int) string {
-	return fmt.Sprintf("#%d: NOTIFYACCESS=all | MAINPID=#%d | STATUS=generation %d (test) serving | ERRNO=0 | READY=1 | WATCHDOG=1", process, successor, generation)
+	return fmt.Sprintf("#%d: NOTIFYACCESS=all | MAINPID=#%d | STATUS=generation %d (test) serving | ERRNO=0 | WATCHDOG=1", process, successor, generation)
+}
+
+func saysReadyFirst(process int) string {
+	return fmt.Sprintf("#%d: MAINPID=#%d | READY=1", process, process)
+}
+
+func saysMainAgain(process int) string {
+	return fmt.Sprintf("#%d: MAINPID=#%d | RELOADING=1 | MONOTONIC_USEC=…", process, process)
 }
 
 func saysBarrier(process int) string { return fmt.Sprintf("#%d: BARRIER=1", process) }

@@ -50,6 +50,7 @@ func TestUpgrade(t *testing.T) {
 	u.wantSaid(
 		saysReady(1),
 		saysReloading(1, 1),
+		saysReadyFirst(1),
 		saysTakeover(1, 2, 2),
 		saysBarrier(1),
 		saysSettled(2),
@@ -245,8 +246,8 @@ func TestTwoReloadsBackToBack(t *testing.T) {
 	u.dial().wantAnswer("3 serving")
 	u.wantSaid(
 		saysReady(1),
-		saysReloading(1, 1), saysTakeover(1, 2, 2), saysBarrier(1),
-		saysReloading(2, 2), saysTakeover(2, 3, 3), saysBarrier(2),
+		saysReloading(1, 1), saysReadyFirst(1), saysTakeover(1, 2, 2), saysBarrier(1),
+		saysReloading(2, 2), saysReadyFirst(2), saysTakeover(2, 3, 3), saysBarrier(2),
 		saysSettled(3),
 	)
 }
@@ -283,7 +284,7 @@ func TestReloadsDoNotPileUp(t *testing.T) {
 	if n := len(u.generations()); n != 2 {
 		t.Errorf("%d processes were started", n)
 	}
-	u.wantSaid(saysReady(1), saysReloading(1, 1), saysTakeover(1, 2, 2), saysBarrier(1), saysSettled(2))
+	u.wantSaid(saysReady(1), saysReloading(1, 1), saysReadyFirst(1), saysTakeover(1, 2, 2), saysBarrier(1), saysSettled(2))
 }
 
 func TestTakeBack(t *testing.T) {
@@ -304,9 +305,10 @@ func TestTakeBack(t *testing.T) {
 	u.wantSaid(
 		saysReady(1),
 		saysReloading(1, 1),
+		saysReadyFirst(1),
 		saysTakeover(1, 2, 2),
 		saysBarrier(1),
-		"#1: MAINPID=#1",
+		saysMainAgain(1),
 		"#1: READY=1 | STATUS=generation 1 (test) serving; took back from generation 2: the successor ended: PID #2 was killed by SIGKILL | ERRNO=0",
 	)
 
@@ -323,7 +325,7 @@ func TestPredecessorDiesInTheTakeover(t *testing.T) {
 	u := start(t)
 	u.manager.HoldBarriers()
 	u.reload(1)
-	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all", "READY=1"))
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all"))
 	u.manager.Wait(notifytest.Has("BARRIER=1"))
 	waits := u.dial() // nobody accepts yet
 	u.signal(u.pid(1), unix.SIGKILL)
@@ -335,9 +337,10 @@ func TestPredecessorDiesInTheTakeover(t *testing.T) {
 	u.wantSaid(
 		saysReady(1),
 		saysReloading(1, 1),
+		saysReadyFirst(1),
 		saysTakeover(1, 2, 2),
 		saysBarrier(1),
-		"#2: MAINPID=#2",
+		saysMainAgain(2),
 		saysReady(2),
 		saysSettled(2),
 	)
@@ -375,7 +378,7 @@ func TestSystemdTakesItsTime(t *testing.T) {
 	u := start(t)
 	u.manager.HoldBarriers()
 	u.reload(1)
-	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all", "READY=1"))
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all"))
 	u.dial().wantAnswer("2 serving")
 	if err := unix.Kill(u.pid(1), 0); err != nil {
 		t.Errorf("the predecessor: %v", err)

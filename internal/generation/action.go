@@ -32,13 +32,17 @@ const (
 	// AnnounceTakeover tells the successor that its takeover begins, and the
 	// predecessor, if one drains, that this process is superseded.
 	AnnounceTakeover
-	// NameSuccessor sends MAINPID= and, without probation, READY=1, tells the
-	// successor that it is main, and waits for systemd to have read it: what the
-	// successor sends comes after it, but this process must not end before.
+	// NameSuccessor sends, without probation, READY=1 of this process, then MAINPID=;
+	// tells the successor that it is main, and waits for systemd to have read it: what
+	// the successor sends comes after it, but this process must not end before.
 	// Comes back as Named, or as NamingFailed if it could not be sent.
 	NameSuccessor
-	// Release tells the successor that its probation is over.
+	// Release ends the successor's probation as NameSuccessor does a takeover without:
+	// READY=1, for which this process is main once more, then MAINPID=. Comes back as
+	// Named.
 	Release
+	// PassOn has the successor, which is main or about to be, asked to reload.
+	PassOn
 	// NameSelf sends MAINPID= of this process, which takes back, and tells the
 	// predecessor, if one drains, that this process has resumed.
 	NameSelf
@@ -83,7 +87,7 @@ const (
 // Action is something to do, with the reason where it has one.
 type Action struct {
 	Verb Verb
-	// Probation, in NameSuccessor: READY=1 is left for the successor to send.
+	// Probation, in NameSuccessor: READY=1 has to wait.
 	Probation bool
 	Err       error
 }
@@ -103,6 +107,7 @@ var verbNames = [...]string{
 	AnnounceTakeover: "announce takeover",
 	NameSuccessor:    "name successor",
 	Release:          "release",
+	PassOn:           "pass on",
 	NameSelf:         "name self",
 	Succeed:          "succeed",
 	Fail:             "fail",

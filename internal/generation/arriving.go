@@ -49,6 +49,10 @@ func probation(s State, e Event) (State, []Action) {
 		// The predecessor decides: it may just have lost patience.
 		s.Passed = true
 		return s, do(TellProven)
+	case ReloadAsked:
+		// Of a reload that the predecessor has ended, this process hears a little later.
+		s.ReloadPending = s.Passed
+		return s, nil
 	case Released:
 		return s.serve(do(SayReady)...)
 	case ProbationFailed:

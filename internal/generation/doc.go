@@ -11,11 +11,11 @@
 //	     │                            HandingBack   │
 //	     └──────────────────────────────────────────┴─► Serving
 //
-//	Serving ─► Preparing ─► Storing ─► Offering ─► TakingOver ─► Proving ─┐   upgrading.go
-//	   ▲           │           └───────────┴───────────┴────────────┤     │
-//	   │       Reverting                                        TakingBack │
-//	   ├───────────┴────────────────────────────────────────────────┘     │
-//	   └──────── take back ──────── Draining ◄────────────────────────────┘   leaving.go
+//	Serving ─► Preparing ─► Storing ─► Offering ─► TakingOver ◄─► Proving     upgrading.go
+//	   ▲           │           └───────────┴───────────┤ │           │
+//	   │       Reverting                    TakingBack ◄─┼───────────┘
+//	   ├───────────┴────────────────────────────┘        │
+//	   └──────── take back ──────── Draining ◄───────────┘                    leaving.go
 //	                                    └─► Ended ◄─ Stopping
 //
 // Package reload is the shell that turns signals, messages, deaths and timers
@@ -24,7 +24,10 @@
 // hold these invariants:
 //
 //   - at most one generation accepts;
-//   - READY=1 follows every RELOADING=1;
+//   - READY=1 follows every RELOADING=1, and every reload signal, unless the process
+//     that has it is killed;
+//   - systemd does not read READY=1 while the main process is one that has died and
+//     could be followed by its predecessor: it would stop the unit;
 //   - there are never two successors of one process;
 //   - as long as a process of the service lives that was ready, and nobody
 //     asked to stop, either one accepts or one is about to.

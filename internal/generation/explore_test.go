@@ -18,6 +18,7 @@ type datagram struct {
 	from    int
 	mainPID int // -1: none
 	ready   bool
+	fails   bool // READY=1 after a failed upgrade: only the main process can say it
 	stop    bool
 	reload  bool
 	access  bool // NOTIFYACCESS=all
@@ -26,25 +27,24 @@ type datagram struct {
 
 type process struct {
 	State
-	parent     int
-	alive      bool
-	accepting  bool
-	probation  bool // wants one
-	successor  int  // the one whose end concerns it, or -1
-	todo       []Action
-	signals    []Kind
-	fromPred   []Kind // messages on the line from the predecessor, as the events they become
-	fromSucc   []Kind
-	predGone   bool // has read the end of the line from its predecessor
-	succGone   bool
-	naming     int // 0: no; 1: waits for systemd to have read its datagrams
-	storing    bool
-	adopting   bool
-	draining   bool
-	late       bool // the clock for the successor runs
-	onTrial    bool // the clock for its own probation runs
-	demoted    bool // has failed its probation
-	wasServing bool
+	parent    int
+	alive     bool
+	accepting bool
+	probation bool // wants one
+	successor int  // the one whose end concerns it, or -1
+	todo      []Action
+	signals   []Kind
+	fromPred  []Kind // messages on the line from the predecessor, as the events they become
+	fromSucc  []Kind
+	predGone  bool // has read the end of the line from its predecessor
+	succGone  bool
+	naming    int // 0: no; 1: waits for systemd to have read its datagrams
+	storing   bool
+	adopting  bool
+	draining  bool
+	late      bool // the clock for the successor runs
+	onTrial   bool // the clock for its own probation runs
+	demoted   bool // has failed its probation
 }
 
 type world struct {
@@ -54,9 +54,13 @@ type world struct {
 	accessAll bool
 	state     bool // the service keeps state
 	mute      bool // MAINPID= cannot be sent
-	reloading bool
+	started   bool
+	reloading bool // systemd has sent the reload signal
+	answered  bool // and has read RELOADING=1
+	givenUp   bool // the reload signal died with a process: systemd waits for TimeoutStartSec=, and goes on
 	stopping  bool
 	restarted bool // systemd has seen the main process die: it clears the unit and starts anew
+	misled    bool // systemd has looked at a main process that is dead, for a READY=1 that another sent
 	kills     int
 	reloads   int
 	stops     int
@@ -96,7 +100,12 @@ func (w *world) moves() (own, done []move) {
 			continue
 		}
 		if w.kills > 0 {
-			done = append(done, move{fmt.Sprintf("kill %d", i), func(w *world) { w.kills--; w.die(i) }})
+			done = append(done, move{fmt.Sprintf("kill %d", i), func(w *world) {
+				w.kills--
+				p := &w.procs[i]
+				w.givenUp = slices.Contains(p.signals, ReloadAsked) || slices.ContainsFunc(p.todo, func(a Action) bool { return a.Verb == PassOn })
+				w.die(i)
+			}})
 		}
 		if len(p.todo) > 0 {
 			own = append(own, move{fmt.Sprintf("%d does %v", i, p.todo[0].Verb), func(w *world) { w.act(i) }})
@@ -111,8 +120,8 @@ func (w *world) moves() (own, done []move) {
 		if len(p.signals) > 0 {
 			event(Event{Kind: p.signals[0]}, func(p *process) { p.signals = p.signals[1:] })
 		}
-		// The shell looks for SIGTERM before anything else.
-		if len(p.signals) > 0 && p.signals[0] == StopAsked {
+		// The shell looks for signals before anything else.
+		if len(p.signals) > 0 {
 			continue
 		}
 		if len(p.fromPred) > 0 {
@@ -165,10 +174,10 @@ func (w *world) moves() (own, done []move) {
 		!slices.ContainsFunc(w.queue, func(d datagram) bool { return d.from == w.main }) {
 		own = append(own, move{"systemd restarts", func(w *world) { w.restarted = true }})
 	}
-	if w.reloads > 0 && !w.reloading && !w.stopping && w.procs[w.main].alive && w.procs[w.main].wasServing {
+	if w.reloads > 0 && !w.reloading && !w.stopping && w.started && w.procs[w.main].alive {
 		done = append(done, move{"reload", func(w *world) {
 			w.reloads--
-			w.reloading = true
+			w.reloading, w.answered = true, false
 			w.procs[w.main].signals = append(w.procs[w.main].signals, ReloadAsked)
 		}})
 	}
@@ -230,9 +239,8 @@ func (w *world) act(i int) {
 	case CloseGates:
 		p.accepting = false
 	case SayReady, Fail:
-		p.wasServing = true
 		p.late = false
-		send(datagram{mainPID: -1, ready: true})
+		send(datagram{mainPID: -1, ready: true, fails: a.Verb == Fail})
 	case SayReloading:
 		send(datagram{mainPID: -1, reload: true})
 	case SayStopping:
@@ -267,13 +275,23 @@ func (w *world) act(i int) {
 		}
 		p.naming, p.late = 1, true
 		w.tell(p.successor, TakenOver, true)
-		send(datagram{mainPID: p.successor, access: true, ready: !a.Probation})
+		if !a.Probation {
+			send(datagram{mainPID: -1, ready: true})
+		}
+		send(datagram{mainPID: p.successor, access: true})
 	case Succeed:
 		w.tell(p.successor, Confirmed, true)
 	case Release:
+		p.naming, p.late = 1, false
+		send(datagram{mainPID: i, ready: true})
+		send(datagram{mainPID: p.successor})
 		w.tell(p.successor, Released, true)
+	case PassOn:
+		if p.successor >= 0 && w.procs[p.successor].alive {
+			w.procs[p.successor].signals = append(w.procs[p.successor].signals, ReloadAsked)
+		}
 	case NameSelf:
-		send(datagram{mainPID: i})
+		send(datagram{mainPID: i, reload: true})
 		w.up(i, SuccessorResumed)
 	case TellReady:
 		w.up(i, SuccessorReady)
@@ -304,6 +322,12 @@ func (w *world) read() {
 	if d.from != w.main && !w.accessAll {
 		return
 	}
+	// Of a process that is neither there nor its child systemd does not know any more
+	// which unit it was of.
+	from := &w.procs[d.from]
+	if !from.alive && from.parent >= 0 && w.procs[from.parent].alive {
+		return
+	}
 	if d.mainPID >= 0 && w.procs[d.mainPID].alive {
 		w.main = d.mainPID
 	}
@@ -314,11 +338,15 @@ func (w *world) read() {
 		w.accessAll = false
 	}
 	if d.reload {
-		w.reloading = true
+		w.reloading, w.answered = true, true
 	}
 	if d.ready {
-		w.reloading = false
-		w.procs[w.main].wasServing = true
+		// At the end of a reload systemd looks whether the main process is there; of one
+		// that is not its child it knows nothing before.
+		m := &w.procs[w.main]
+		w.misled = w.answered && !d.fails && !m.alive && m.parent >= 0 && w.procs[m.parent].alive
+		w.reloading, w.answered = w.reloading && !w.answered, false
+		w.started = true
 	}
 	if d.stop {
 		w.stopping = true
@@ -332,6 +360,9 @@ func (w *world) broken() string {
 		if w.procs[i].alive && w.procs[i].accepting {
 			accepting = append(accepting, fmt.Sprint(i))
 		}
+	}
+	if w.misled {
+		return "systemd stops the unit: it reads READY=1 and the main process is dead, though its predecessor is not"
 	}
 	if len(accepting) > 1 {
 		return "processes " + strings.Join(accepting, " and ") + " accept"
@@ -354,7 +385,7 @@ func (w *world) stuck() string {
 		}
 	case !m.alive:
 		return "the main process is dead and nobody knows"
-	case w.reloading:
+	case w.reloading && !w.givenUp:
 		return "no READY=1 follows RELOADING=1"
 	case !m.accepting || m.Phase != Serving:
 		return fmt.Sprintf("the main process is %v, accepting: %v", m.Phase, m.accepting)

@@ -4,6 +4,12 @@ package generation
 
 func draining(s State, e Event) (State, []Action) {
 	switch e.Kind {
+	case ReloadAsked:
+		// systemd has asked between READY=1 and MAINPID=.
+		if s.Superseded {
+			return s, nil
+		}
+		return s, do(PassOn)
 	case SuccessorDied:
 		if s.Superseded || s.SuccessorStopping {
 			return s, nil

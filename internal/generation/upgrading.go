@@ -88,6 +88,12 @@ func (s State) takeover() (State, []Action) {
 	return s.to(TakingOver), []Action{{Verb: AnnounceTakeover}, {Verb: NameSuccessor, Probation: s.Probation}}
 }
 
+// release ends the successor's probation.
+func (s State) release() (State, []Action) {
+	s.Probation, s.Proven = false, false
+	return s.to(TakingOver), do(Release)
+}
+
 // revert is the way back to Serving for a process that had stopped to accept
 // and whose successor has gone.
 func (s State) revert(first ...Action) (State, []Action) {
@@ -104,10 +110,12 @@ func (s State) revert(first ...Action) (State, []Action) {
 
 func takingOver(s State, e Event) (State, []Action) {
 	switch e.Kind {
+	case ReloadAsked:
+		return s, do(PassOn)
 	case Named:
 		switch {
 		case s.Proven:
-			return s.to(Draining), do(Release, Succeed, Drain)
+			return s.release()
 		case s.Probation:
 			return s.to(Proving), nil
 		}
@@ -138,7 +146,7 @@ func takingOver(s State, e Event) (State, []Action) {
 func proving(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorProven:
-		return s.to(Draining), do(Release, Succeed, Drain)
+		return s.release()
 	case SuccessorUnhealthy, SuccessorRefused:
 		return s.revert(because(Blame, e.Err))
 	case SuccessorGarbled, SuccessorLate:
