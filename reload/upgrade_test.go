@@ -252,6 +252,29 @@ func TestTwoReloadsBackToBack(t *testing.T) {
 	)
 }
 
+// systemd may send the next reload signal to a process whose MAINPID= for its
+// successor it has not read yet.
+func TestReloadIsPassedOn(t *testing.T) {
+	u := start(t)
+	u.manager.HoldBarriers()
+	u.reload(1)
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all"))
+	second := u.dial()
+	second.wantAnswer("2 serving")
+	second.Close()
+	u.signal(u.pid(1), unix.SIGHUP)
+	u.manager.Wait(notifytest.Has("RELOADING=1"))
+	u.manager.ReleaseBarriers()
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all"))
+	u.gone(1)
+	u.gone(2)
+	u.dial().wantAnswer("3 serving")
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
+	if n := len(u.generations()); n != 3 {
+		t.Errorf("%d processes were started", n)
+	}
+}
+
 // A reload asked for while one is under way is answered with the other.
 func TestReloadsDoNotPileUp(t *testing.T) {
 	u := start(t)

@@ -41,6 +41,11 @@ func matrix(all []recording) (cells []cell, impossible int) {
 	return cells, impossible
 }
 
+// elsewhere are the verbs that no story can get to, and what shows them instead.
+var elsewhere = map[generation.Verb]string{
+	generation.PassOn: "systemd has to ask for a reload between two datagrams: the exploration of the state machine, and TestReloadIsPassedOn of package reload",
+}
+
 // untold lists the verbs and phases of the state machine that no story gets to.
 func untold(all []recording) (missing []string) {
 	told := func(kind, name string) {
@@ -52,6 +57,9 @@ func untold(all []recording) (missing []string) {
 		missing = append(missing, fmt.Sprintf("the %s %q", kind, name))
 	}
 	for _, v := range generation.Verbs() {
+		if elsewhere[v] != "" {
+			continue
+		}
 		told(inject.Verb, v.String())
 	}
 	for _, p := range generation.Phases() {
