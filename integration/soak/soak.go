@@ -24,7 +24,7 @@ const edge = 100
 // Run makes the upgrades. Whatever is not as it should be is among the report's
 // Problems; an error is what kept it from going on.
 func Run(ctx context.Context, c Config) (r Report, err error) {
-	r = Report{Systemd: c.Site.Machine.Image().Systemd, Seed: c.Seed, Upgrades: c.Upgrades, Bad: map[string]int{}, Problems: []string{}}
+	r = Report{Systemd: c.Site.Machine.Image().Systemd, Seed: c.Seed, Bad: map[string]int{}, Problems: []string{}}
 	begin := time.Now()
 	defer func() { r.Seconds = time.Since(begin).Round(100 * time.Millisecond).Seconds() }()
 	lane, err := c.Site.Lane(ctx, c.Port, goods[len(goods)-1].Name)
@@ -146,9 +146,11 @@ func (s *soak) upgrade(ctx context.Context, to step) error {
 	if to.bad {
 		s.report.Bad[to.build]++
 		s.report.Refused++
+		s.report.Upgrades++
 		return nil
 	}
 	s.report.Succeeded++
+	s.report.Upgrades++
 	s.before, s.who = s.who, who
 	return nil
 }
@@ -195,12 +197,13 @@ func (s *soak) remember() error {
 // measured is what there is when nothing goes on.
 type measured struct {
 	main, pid1 sample
+	processes  int
 	zombies    int
 	restarts   int
 }
 
 func (s *soak) measure(ctx context.Context) (m measured, err error) {
-	_, condition, err := s.lane.Settle(ctx, func(int) bool { return false })
+	who, condition, err := s.lane.Settle(ctx, func(int) bool { return false })
 	if err != nil {
 		return m, err
 	}
@@ -209,10 +212,12 @@ func (s *soak) measure(ctx context.Context) (m measured, err error) {
 	if err != nil {
 		return m, err
 	}
-	if len(pids) != 1 {
-		return m, fmt.Errorf("processes %v are left", pids)
+	m.processes = len(pids)
+	main, err := s.Site.Machine.HostPID(who.PID)
+	if err != nil {
+		return m, err
 	}
-	if m.main, err = takeSample(pids[0]); err != nil {
+	if m.main, err = takeSample(main); err != nil {
 		return m, err
 	}
 	if m.pid1, err = takeSample(s.Site.Machine.Leader()); err != nil {
@@ -234,7 +239,7 @@ func (s *soak) leaks(ctx context.Context, before measured) error {
 		if err != nil {
 			return err
 		}
-		if s.report.compare(before, after); s.report.LeakedDescriptors+s.report.LeakedPID1+s.report.Zombies == 0 || time.Now().After(deadline) {
+		if s.report.compare(before, after); s.report.LeakedDescriptors+s.report.LeakedPID1+s.report.LeakedProcesses+s.report.Zombies == 0 || time.Now().After(deadline) {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -245,6 +250,7 @@ func (r *Report) compare(before, after measured) {
 	r.LeakedDescriptors = max(0, after.main.descriptors-before.main.descriptors)
 	r.LeakedPID1 = max(0, after.pid1.descriptors-before.pid1.descriptors)
 	r.LeakedThreads = max(0, after.main.threads-before.main.threads-moreThreads)
+	r.LeakedProcesses = after.processes - 1
 	r.Zombies = after.zombies
 	r.Restarts = after.restarts - before.restarts
 }
