@@ -9,6 +9,7 @@
 //	predecessor                         successor
 //	hello{protocol, generation, …} ───►
 //	descriptors{names} + SCM_RIGHTS ──►
+//	                               ◄─── last-words{} + SCM_RIGHTS: where it says why, if it crashes
 //	                               ◄─── ready{protocol, build, probation}
 //	                                    (or refuse{reason}: nothing has changed)
 //	state{} + SCM_RIGHTS ─────────────►   what is in the store, final (where there is any, or it is wanted)
@@ -19,6 +20,9 @@
 //	released{} ───────────────────────►   the successor sends READY=1
 //	verdict{} ────────────────────────►   how the upgrade went
 //	                               ◄─── superseded{}, resumed{}, stored{}, removed{}, stopping{}
+//
+// A process that is only asked whether it could follow (a preflight) has such a line
+// too: it is told nothing, says ready or refuse, and ends.
 //
 // A generation that drains tells the main process how far it is. When there is
 // a new main process, the one before it makes a line of its own between that one

@@ -6,6 +6,9 @@ import (
 	"fmt"
 )
 
+// MaxStartedWith leaves room in a datagram: JSON may write a byte as six.
+const MaxStartedWith = 8 << 10
+
 // Version is the version of the protocol, not of the library.
 type Version struct {
 	Major int `json:"major"`
@@ -38,6 +41,9 @@ type (
 		Build string `json:"build"`
 		// Descriptors is how many descriptors the Descriptors messages that follow carry in all.
 		Descriptors int `json:"descriptors"`
+		// StartedWith is what the sender knows of how systemd has started the service:
+		// text that means nothing to this package, MaxStartedWith bytes at most.
+		StartedWith string `json:"started_with,omitempty"`
 	}
 
 	// Descriptors carries one descriptor for each name, in the order of the names.
@@ -158,6 +164,10 @@ type (
 		Names []string `json:"names"`
 	}
 
+	// LastWords carries one descriptor, a stream on which the sender says why it
+	// crashes, if it does.
+	LastWords struct{}
+
 	// Stopping says that the sender was told to stop, so its end is no reason
 	// to take back.
 	Stopping struct{}
@@ -184,6 +194,7 @@ func (Superseded) kind() string  { return "superseded" }
 func (Resumed) kind() string     { return "resumed" }
 func (Stored) kind() string      { return "stored" }
 func (Removed) kind() string     { return "removed" }
+func (LastWords) kind() string   { return "last-words" }
 func (Stopping) kind() string    { return "stopping" }
 
 // ErrUnknownType marks a message of a type this build doesn't know: to be
@@ -255,6 +266,8 @@ func Decode(datagram []byte) (Message, error) {
 		return decode[Stored](datagram)
 	case "removed":
 		return decode[Removed](datagram)
+	case "last-words":
+		return decode[LastWords](datagram)
 	case "stopping":
 		return decode[Stopping](datagram)
 	case "":

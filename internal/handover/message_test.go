@@ -58,6 +58,7 @@ var messages = []struct {
 	{Resumed{}, `{"type":"resumed"}`},
 	{Stored{Names: []string{"instar.blob.a"}}, `{"type":"stored","names":["instar.blob.a"]}`},
 	{Removed{Names: []string{"instar.blob.a", "instar.fd.b"}}, `{"type":"removed","names":["instar.blob.a","instar.fd.b"]}`},
+	{LastWords{}, `{"type":"last-words"}`},
 	{Stopping{}, `{"type":"stopping"}`},
 }
 
