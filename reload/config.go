@@ -45,6 +45,21 @@ type Config struct {
 	// '@' and so hides that path.
 	Executable string
 
+	// Command, if set, is asked at each upgrade, and before it by
+	// [Service.Preflight], what to start and in which environment, such as
+	// status.Command, which asks systemd. argv[0] is the path; nil for either: what
+	// systemd has started this service with. Variables that are meant for one
+	// process alone, such as LISTEN_FDS, are taken out. An error fails the upgrade.
+	// Its context ends soon, and Serve does nothing else meanwhile.
+	Command func(ctx context.Context, svc *Service) (argv, environ []string, err error)
+
+	// Preflight, if set, says whether this build could serve here: with this
+	// configuration, these files and these backends. Open calls it in a process that
+	// the running service has started to ask that, see [Service.Preflight], and in
+	// no other. It must change nothing: another generation serves. Its context ends
+	// when nobody waits for the answer any more.
+	Preflight func(context.Context) error
+
 	// Build is what this build calls itself in logs and STATUS=, in one line.
 	// Empty: the module's version or VCS revision from the build information.
 	Build string

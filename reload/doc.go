@@ -33,12 +33,28 @@
 // STATUS= says what went wrong. If the successor dies while its predecessor
 // drains, the predecessor takes back.
 //
+// # Asking first
+//
+// [Service.Preflight] asks the build that an upgrade would start whether it could
+// follow, and starts nothing that serves. In the new build it is Open that answers:
+// with the version of the protocol that it speaks, and with what [Config.Preflight]
+// says, if that is set. main needs no line for it:
+//
+//	svc, err := reload.Open(reload.Config{Preflight: config.Check})
+//	if err != nil {
+//		return err // in a preflight: ErrPreflight, after the answer
+//	}
+//
+// What main does before Open it does in a preflight as well, as it does in a
+// successor: beside a generation that serves.
+//
 // # Descriptors
 //
 // The Service owns the sockets. What the getters return works on duplicates
 // that the caller may close, although Close and the end of Serve do it as well.
 // A successor is started with stdio and the handover socket and nothing else;
-// the sockets follow on that one.
+// the sockets follow on that one. It hands its predecessor one end of a stream
+// where the runtime writes why it crashes, and keeps the other.
 //
 // The steps are those of the state machine in internal/generation, which does
 // no I/O; this package is the shell around it. ARCHITECTURE.md follows an

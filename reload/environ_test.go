@@ -1,8 +1,6 @@
 package reload
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +15,7 @@ func TestSuccessorEnviron(t *testing.T) {
 	}
 	stripped := []string{
 		"LISTEN_PID=1", "LISTEN_PIDFDID=2", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b", "WATCHDOG_PID=1",
-		"SYSTEMD_EXEC_PID=1", "MAINPID=1", "NOTIFY_SOCKET=/run/old", "INSTAR_HANDOVER_FD=9",
+		"SYSTEMD_EXEC_PID=1", "MAINPID=1", "NOTIFY_SOCKET=/run/old", "INSTAR_HANDOVER_FD=9", "INSTAR_PREFLIGHT_FD=9",
 	}
 	own := append(slices.Clone(stripped[:4]), append(slices.Clone(kept), stripped[4:]...)...)
 	for _, c := range []struct {
@@ -32,45 +30,19 @@ func TestSuccessorEnviron(t *testing.T) {
 			t.Errorf("with NOTIFY_SOCKET %q:\n%s\nwant\n%s", c.socket, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
+	if got, want := preflightEnviron(own), append(slices.Clone(kept), "INSTAR_PREFLIGHT_FD=3"); !slices.Equal(got, want) {
+		t.Errorf("in a preflight:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }
 
-func TestParseHandover(t *testing.T) {
-	if fd, err := parseHandover("3"); fd != 3 || err != nil {
-		t.Errorf(`parseHandover("3") = %d, %v`, fd, err)
+func TestParseLine(t *testing.T) {
+	if fd, err := parseLine(handoverVariable, "3"); fd != 3 || err != nil {
+		t.Errorf(`parseLine("3") = %d, %v`, fd, err)
 	}
 	for _, value := range []string{"", "2", "-3", "3 ", "0x3", "three", "99999999999999999999"} {
-		_, err := parseHandover(value)
+		_, err := parseLine(handoverVariable, value)
 		if want := `reload: malformed INSTAR_HANDOVER_FD="` + value + `": a predecessor sets it, nobody else should`; err == nil || err.Error() != want {
-			t.Errorf("parseHandover(%q): %v, want %s", value, err, want)
+			t.Errorf("parseLine(%q): %v, want %s", value, err, want)
 		}
-	}
-}
-
-func TestExecutable(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "service")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir)
-	args := os.Args
-	defer func() { os.Args = args }()
-	for _, c := range []struct {
-		name, config, argv0, want string
-	}{
-		{"the path systemd started", "", "/opt/x/current/x", "/opt/x/current/x"},
-		{"Config.Executable goes first", "/opt/y", "/opt/x", "/opt/y"},
-		{"a name is looked up", "", "service", path},
-	} {
-		os.Args = []string{c.argv0}
-		s := &Service{config: Config{Executable: c.config}}
-		if got, err := s.executable(); got != c.want || err != nil {
-			t.Errorf("%s: %q, %v, want %q", c.name, got, err, c.want)
-		}
-	}
-	os.Args = []string{"(hidden)"}
-	_, err := (&Service{}).executable()
-	if err == nil || !strings.HasPrefix(err.Error(), `argv[0] is "(hidden)", which is no path to start again; where ExecStart= begins with '@', set Config.Executable: `) {
-		t.Errorf("an argv[0] that is no path: %v", err)
 	}
 }

@@ -40,11 +40,18 @@ func behave(file string) int {
 		status, _ := strconv.Atoi(argument)
 		return status
 	case "say": // on the line, instead of the protocol
-		fd, _ := strconv.Atoi(os.Getenv(handoverVariable))
+		fd, _ := strconv.Atoi(os.Getenv(handoverVariable) + os.Getenv(preflightVariable))
 		if err := unix.Send(fd, []byte(argument), 0); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		select {}
+	case "stderr":
+		fmt.Fprintln(os.Stderr, strings.ReplaceAll(argument, `\n`, "\n"))
+		return 1
+	case "stuck": // before it calls Open
+		select {}
+	case "panic-early":
+		panic("early")
 	case "major-2": // is all of the service, but of another time
 		handover.Current.Major = 2
 	}
@@ -63,6 +70,7 @@ func service(behaviour, argument string) error {
 		DrainTimeout: drain,
 		Build:        "test",
 		Logger:       slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Preflight:    func(ctx context.Context) error { return check(ctx, behaviour, argument) },
 	})
 	if err != nil {
 		return err
@@ -104,12 +112,28 @@ func service(behaviour, argument string) error {
 		Packets(pc, func([]byte, net.Addr) []byte { return fmt.Append(nil, svc.Generation()) }))
 }
 
+// check is asked in a preflight.
+func check(ctx context.Context, behaviour, argument string) error {
+	switch behaviour {
+	case "object":
+		return errors.New(strings.ReplaceAll(argument, `\n`, "\n"))
+	case "ponder":
+		<-ctx.Done()
+		os.WriteFile(argument, []byte(ctx.Err().Error()), 0o666)
+	case "panic-check":
+		panic("in the check")
+	}
+	return nil
+}
+
 // converse answers a question a line.
 func converse(svc *Service, c net.Conn) {
 	for questions := bufio.NewScanner(c); questions.Scan(); {
 		switch questions.Text() {
 		case "who":
 			fmt.Fprintln(c, svc.Generation(), svc.Phase())
+		case "preflight":
+			fmt.Fprintln(c, svc.Preflight(context.Background()))
 		case "what":
 			fmt.Fprintln(c, runtime.NumGoroutine(), len(descriptors("/proc/self/fd")))
 		}

@@ -2,7 +2,6 @@ package reload
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/instar-project/instar/activation"
@@ -24,20 +23,9 @@ type predecessor struct {
 
 // arrive takes what the predecessor hands over, if this process is a successor.
 func (s *Service) arrive() error {
-	value, ok := os.LookupEnv(handoverVariable)
-	if !ok {
-		return nil
-	}
-	if err := os.Unsetenv(handoverVariable); err != nil {
-		return fmt.Errorf("reload: %w", err)
-	}
-	fd, err := parseHandover(value)
-	if err != nil {
+	line, ok, err := takeLine(handoverVariable)
+	if err != nil || !ok {
 		return err
-	}
-	line, err := handover.Open(fd)
-	if err != nil {
-		return fmt.Errorf("reload: %s=%q: %w", handoverVariable, value, err)
 	}
 	hello, descriptors, err := line.Greeted()
 	if err != nil {
@@ -51,8 +39,10 @@ func (s *Service) arrive() error {
 	}
 	s.predecessor = &predecessor{line: line, pid: hello.PID, build: hello.Build, began: time.Now()}
 	s.generation, s.attempt = hello.Generation, hello.Attempt
+	s.startedWith = hello.StartedWith
 	s.shown.attempts.Store(int64(s.attempt))
 	s.origin = Upgrade
+	s.promiseLastWords()
 	return nil
 }
 

@@ -104,6 +104,7 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(stop)
 
+	s.checkSettings()
 	if err := s.sockets.CheckUnclaimed(); err != nil {
 		s.log.Warn("unclaimed sockets", "error", err)
 	}

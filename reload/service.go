@@ -22,7 +22,7 @@ import (
 type Service struct {
 	config   Config
 	log      *slog.Logger
-	environ  []string // what a successor gets
+	environ  []string // as systemd or the predecessor has made it
 	sockets  *activation.Set
 	notifier *notify.Notifier
 
@@ -31,12 +31,14 @@ type Service struct {
 
 	pid         int
 	generation  int          // counted from 1 since the unit was started
+	supervised  bool         // systemd itself has started this process
 	keeper      Keeper       // nil: nothing is kept
 	predecessor *predecessor // nil: systemd has started this process
 
-	reloads chan os.Signal
-	served  atomic.Bool   // Serve or Close was called
-	phase   atomic.Uint32 // a generation.Phase, for Phase
+	reloads    chan os.Signal
+	preflights chan struct{} // holds one for the preflight under way
+	served     atomic.Bool   // Serve or Close was called
+	phase      atomic.Uint32 // a generation.Phase, for Phase
 
 	elders elders        // older generations that drain
 	mains  mains         // who hears of this one's drain
@@ -45,6 +47,8 @@ type Service struct {
 	mu      sync.Mutex
 	given   []io.Closer // what the getters have returned
 	refusal error       // the last error that a getter returned
+
+	startedWith string // what generations pass on
 
 	shell
 }
@@ -55,11 +59,19 @@ type Service struct {
 // LISTEN_FDS or NOTIFY_SOCKET: Open takes these variables out of the
 // environment. From here on the reload signal, SIGHUP, is handled.
 //
+// In a successor Open uses [debug.SetCrashOutput], so that its predecessor can say why
+// it has crashed: an application that wants that for itself calls it later.
+//
 // Outside systemd it succeeds as well; the getters then say what is missing.
 // Errors: a malformed environment ([activation.ErrMalformed]), a predecessor
-// that speaks another protocol, a Config that makes no sense.
+// that speaks another protocol, a Config that makes no sense; [ErrPreflight] where
+// the running service only wants to know whether this build could follow it: main
+// returns that error like any other, and nobody sees it.
 func Open(config Config) (*Service, error) {
 	config, err := config.withDefaults()
+	if asked, err := config.answer(err); asked {
+		return nil, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +83,10 @@ func Open(config Config) (*Service, error) {
 		flight:     newFlight(),
 		generation: 1,
 		pid:        os.Getpid(),
+		supervised: supervised(os.LookupEnv, os.Getpid()),
 		met:        make(chan struct{}, 1),
 		reloads:    make(chan os.Signal, 1),
+		preflights: make(chan struct{}, 1),
 	}
 	s.shell.init()
 	signal.Notify(s.reloads, reloadSignal)
@@ -99,7 +113,7 @@ func Open(config Config) (*Service, error) {
 		signal.Stop(s.reloads)
 		return nil, errors.Join(err, s.notifier.Close())
 	}
-	s.environ = successorEnviron(own, s.notifier.Address())
+	s.environ = own
 	s.log = s.log.With("generation", s.generation, "build", config.Build)
 	return s, nil
 }
@@ -188,6 +202,9 @@ func (s *Service) Files(name string, checks ...activation.Check) ([]*os.File, er
 // Generation is this process's number: 1 for the one that systemd has started,
 // one more for each successor.
 func (s *Service) Generation() int { return s.generation }
+
+// Config is what Open was given, defaults filled in.
+func (s *Service) Config() Config { return s.config }
 
 // Build is what this build calls itself; see [Config].
 func (s *Service) Build() string { return s.config.Build }

@@ -1,13 +1,14 @@
 package reload
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
-	"os/exec"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
@@ -24,33 +25,19 @@ type successor struct {
 	adopts  bool // it wants what is in the store
 	started time.Time
 	late    *time.Timer // runs while something is expected of the successor
+
+	lastWords atomic.Pointer[os.File] // where it says why it crashes; nil: nowhere
 }
 
 // drainGrace is how long a successor that has failed its probation may take to
 // exit when its time to drain is over.
 const drainGrace = 5 * time.Second
 
-// executable is what systemd would start now.
-func (s *Service) executable() (string, error) {
-	path := s.config.Executable
-	if path == "" {
-		path = os.Args[0]
-	}
-	if strings.Contains(path, "/") {
-		return path, nil
-	}
-	found, err := exec.LookPath(path)
-	if err != nil {
-		return "", fmt.Errorf("argv[0] is %q, which is no path to start again; where ExecStart= begins with '@', set Config.Executable: %w", path, err)
-	}
-	return found, nil
-}
-
 // spawn starts a successor and greets it. What becomes of it arrives as events.
 func (s *Service) spawn() (*successor, error) {
-	path, err := s.executable()
+	start, err := s.command(context.Background())
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
+		return nil, err
 	}
 	line, theirs, err := handover.Pair()
 	if err != nil {
@@ -59,9 +46,13 @@ func (s *Service) spawn() (*successor, error) {
 	defer theirs.Close()
 	// What others have opened without O_CLOEXEC is not the successor's either.
 	_ = unix.CloseRange(handoverFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	process, err := os.StartProcess(path, os.Args, &os.ProcAttr{
-		Env:   s.environ,
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs},
+	var process *os.Process
+	err = whenNotBusy(func() error {
+		process, err = os.StartProcess(start.path, start.argv, &os.ProcAttr{
+			Env:   successorEnviron(start.environ, s.notifier.Address()),
+			Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs},
+		})
+		return err
 	})
 	if err != nil {
 		line.Close()
@@ -87,6 +78,8 @@ func (s *Service) hello() handover.Hello {
 		Attempt:    s.attempt,
 		PID:        os.Getpid(),
 		Build:      s.config.Build,
+
+		StartedWith: s.StartedWith(),
 	}
 }
 
@@ -108,11 +101,6 @@ func (s *Service) watch(next *successor) {
 		s.listen(next)
 	}()
 	state, err := next.process.Wait()
-	if err == nil {
-		err = ended(state)
-	} else {
-		err = fmt.Errorf("%w: %w", ErrCrashed, err)
-	}
 	next.late.Stop()
 	select {
 	case <-silent:
@@ -120,6 +108,11 @@ func (s *Service) watch(next *successor) {
 		// Somebody else holds the other end: it has said nothing that counts.
 	}
 	next.line.Close()
+	if err == nil {
+		err = fmt.Errorf("%w%s", ended(state), next.remark())
+	} else {
+		err = fmt.Errorf("%w: %w", ErrCrashed, err)
+	}
 	s.post(next, generation.Event{Kind: generation.SuccessorDied, Err: err})
 }
 
@@ -141,6 +134,8 @@ func (s *Service) listen(next *successor) {
 			s.heardOfStore(m, fds)
 		case handover.Line, handover.Cut:
 			s.heardFromMain(m, fds)
+		case handover.LastWords:
+			next.listenToLastWords(fds)
 		default:
 			closeAll(fds)
 			e, ok := heardFromSuccessor(next, m)
@@ -160,8 +155,8 @@ func (s *Service) listen(next *successor) {
 func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, bool) {
 	switch m := m.(type) {
 	case handover.Ready:
-		if !handover.Current.Speaks(m.Protocol) {
-			return generation.Event{Kind: generation.SuccessorGarbled, Err: fmt.Errorf("%w: %w", ErrProtocol, &handover.VersionError{Ours: handover.Current, Theirs: m.Protocol})}, true
+		if err := speaks(m.Protocol); err != nil {
+			return generation.Event{Kind: generation.SuccessorGarbled, Err: err}, true
 		}
 		next.late.Stop()
 		next.build, next.adopts = m.Build, m.Adopts
@@ -170,11 +165,7 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 		next.late.Stop()
 		return generation.Event{Kind: generation.SuccessorAdopted}, true
 	case handover.Refuse:
-		err := fmt.Errorf("%w: %s", ErrRefused, oneLine(m.Reason))
-		if !handover.Current.Speaks(m.Protocol) {
-			err = fmt.Errorf("%w: %s", ErrProtocol, m.Reason)
-		}
-		return generation.Event{Kind: generation.SuccessorRefused, Err: err}, true
+		return generation.Event{Kind: generation.SuccessorRefused, Err: refusal(m)}, true
 	case handover.Alive:
 		next.late.Reset(heartbeatTimeout)
 		return generation.Event{}, false
@@ -192,6 +183,23 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 		return generation.Event{Kind: generation.SuccessorStopping}, true
 	}
 	return generation.Event{}, false
+}
+
+// speaks returns why this build cannot talk to one that speaks v; nil: it can.
+func speaks(v handover.Version) error {
+	if handover.Current.Speaks(v) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrProtocol, &handover.VersionError{Ours: handover.Current, Theirs: v})
+}
+
+// refusal is the reason of a build that will not follow.
+func refusal(m handover.Refuse) error {
+	kind := ErrRefused
+	if !handover.Current.Speaks(m.Protocol) {
+		kind = ErrProtocol
+	}
+	return fmt.Errorf("%w: %s", kind, oneLine(m.Reason))
 }
 
 // oneLine keeps a reason that comes from another process within its line.

@@ -91,7 +91,7 @@ func TestFailedUpgrade(t *testing.T) {
 	}{
 		{"crash", "exit 7", crashed + "exited with status 7", 10, ""},
 		{"exit without a word", "exit 0", crashed + "exited with status 0", 10, ""},
-		{"panic", "panic", crashed + "exited with status 2", 10, ""},
+		{"panic", "panic", crashed + "exited with status 2: panic: oh", 10, ""},
 		{"return without Serve", "return", "the successor refused: it ended without a call of Serve", 125, ""},
 		{"a socket that is not there", "ask nothing", "", 125, ""},
 		{"hang", "hang", "the successor was not ready in time: PID #2 has not called Serve within 300ms (Config.ReadyTimeout)", 110, readyVariable + "=300ms"},

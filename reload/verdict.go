@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 )
 
@@ -129,7 +128,7 @@ func (s *Service) LastVerdict() (v Verdict, ok bool) {
 // upgrade is under way it starts none and waits for the verdict of that one.
 // The error is that of ctx, or ErrNotMain; an upgrade that failed is none.
 func (s *Service) Upgrade(ctx context.Context) (Verdict, error) {
-	if p := s.currentPhase(); p != generation.Serving && !p.Upgrading() {
+	if !s.upgradable() {
 		return Verdict{}, ErrNotMain
 	}
 	given, count := s.verdicts.after()

@@ -1,0 +1,53 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/instar-project/instar/internal/handover"
+)
+
+// ErrPreflight is in the error of Open in a process that was only asked whether it
+// could follow: it has answered, and is to end. See [Service.Preflight].
+var ErrPreflight = errors.New("reload: this process was asked whether it could follow the running one; it has answered")
+
+// answer answers who has asked, with what makes c invalid if anything does; asked is
+// false if nobody has.
+func (c Config) answer(invalid error) (asked bool, err error) {
+	line, asked, err := takeLine(preflightVariable)
+	if err != nil || !asked {
+		return asked, err
+	}
+	defer line.Close()
+	if err = invalid; err == nil {
+		err = c.check(line)
+	}
+	if err != nil {
+		refusal := handover.Refuse{Protocol: handover.Current, Reason: err.Error()}
+		return true, errors.Join(fmt.Errorf("%w: %w", ErrPreflight, err), line.Send(refusal))
+	}
+	ready := handover.Ready{Protocol: handover.Current, Build: c.Build, ProbationUSec: c.Probation.Microseconds()}
+	return true, errors.Join(ErrPreflight, line.Send(ready))
+}
+
+// check asks the application, for as long as there is somebody at the other end of
+// the line who wants to know.
+func (c Config) check(line *handover.Conn) error {
+	if c.Preflight == nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		defer cancel()
+		for {
+			_, fds, err := line.Receive()
+			closeAll(fds)
+			if err != nil && !errors.Is(err, handover.ErrUnknownType) {
+				return
+			}
+		}
+	}()
+	return c.Preflight(ctx)
+}

@@ -1,0 +1,148 @@
+package reload
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/instar-project/instar/notify/notifytest"
+
+	"golang.org/x/sys/unix"
+)
+
+// Whatever the next build answers to a preflight, or does instead, changes nothing.
+func TestPreflight(t *testing.T) {
+	for _, c := range []struct{ name, behaviour, want string }{
+		{"it could follow", "serve", `<nil>`},
+		{"what it does after Open is not known", "hang", `<nil>`},
+		{"it objects", `object config:3: no such\noption`, `the successor refused: config:3: no such option`},
+		{"another protocol", "major-2", `the successor does not speak the handover protocol: handover: the other generation speaks protocol 2.0, this one 1.0: upgrade through a release that speaks both, or restart the unit`},
+		{"another protocol objects", `say {"type":"refuse","protocol":{"major":2},"reason":"no"}`, `the successor does not speak the handover protocol: no`},
+		{"an unknown word first", `say {"type":"weather"}`, `the successor was not ready in time: PID \d+ has not answered within 300ms \(Config.ReadyTimeout\)`},
+		{"garbage", "say {]", `the successor does not speak the handover protocol: handover: "{\]" is no message: .*`},
+		{"stuck", "stuck", `the successor was not ready in time: PID \d+ has not answered within 300ms \(Config.ReadyTimeout\)`},
+		{"exit without a word", "exit 0", `the successor ended: PID \d+ exited with status 0, without an answer`},
+		{"last words", `stderr one\ntwo\n\nthree\x1b[31m\nfour`, `the successor ended: PID \d+ exited with status 1, without an answer: two / three\\x1b\[31m / four`},
+		{"panic", "panic-early", `the successor ended: PID \d+ exited with status 2, without an answer: panic: early`},
+		{"panic in the check", "panic-check", `the successor ended: PID \d+ exited with status 2, without an answer: panic: in the check`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u := start(t, readyVariable+"=300ms")
+			stays := u.dial()
+			size := stays.askSize()
+			u.behave(c.behaviour)
+			if got := stays.ask("preflight"); !regexp.MustCompile("^" + c.want + "$").MatchString(got) {
+				t.Errorf("%q, want a match of %s", got, c.want)
+			}
+			stays.wantAnswer("1 serving")
+			eventually(t, "no descriptor and no goroutine is left of it", func() bool { return stays.askSize().within(size) })
+			u.wantSaid(saysReady(1))
+		})
+	}
+}
+
+// A program that is none of this library's is asked in vain, and left no process.
+func TestPreflightOfAnotherProgram(t *testing.T) {
+	u := start(t, readyVariable+"=300ms")
+	stays := u.dial()
+	for _, c := range []struct{ program, want string }{
+		{"/bin/sleep", "has not answered within 300ms"},
+		{"/bin/true", "exited with status 0, without an answer"},
+		{"/nowhere", "no successor could be started: "},
+		{"/etc/passwd", "no successor could be started: "},
+	} {
+		u.install(c.program)
+		if got := stays.ask("preflight"); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.program, got, c.want)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.install(self)
+	// The first who asks waits for the end of ReadyTimeout, the second as well, and
+	// an upgrade for neither.
+	u.behave("stuck")
+	a, b := u.dial(), u.dial()
+	answers := make(chan string, 2)
+	for _, c := range []*client{a, b} {
+		go func() { answers <- c.ask("preflight") }()
+	}
+	u.behave("serve")
+	u.upgrade(1)
+	<-answers
+	<-answers
+	for _, c := range []*client{stays, a, b} {
+		c.Close()
+	}
+	u.gone(1)
+	u.dial().wantAnswer("2 serving")
+}
+
+// Who checks learns that nobody waits any more.
+func TestPreflightGivenUp(t *testing.T) {
+	u := start(t)
+	stays := u.dial()
+	note := filepath.Join(t.TempDir(), "note")
+	u.behave("ponder " + note)
+	asked := make(chan string, 1)
+	go func() { asked <- stays.ask("preflight") }()
+	other := u.dial()
+	quiet := other.askSize()
+	eventually(t, "it is being asked", func() bool { return !other.askSize().within(quiet) || len(asked) > 0 })
+	u.signal(u.pid(1), unix.SIGTERM)
+	u.manager.Wait(notifytest.Has("STOPPING=1"))
+	if got := <-asked; got != ErrNotMain.Error() {
+		t.Errorf("%q, want %v", got, ErrNotMain)
+	}
+	if got := other.ask("preflight"); got != ErrNotMain.Error() {
+		t.Errorf("%q, want %v", got, ErrNotMain)
+	}
+}
+
+func TestLastWords(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"", ""},
+		{"\n \n", ""},
+		{"one", "one"},
+		{"one\n\ntwo\r\nthree\nfour\n", "two / three / four"},
+		{"log\npanic: runtime error: index out of range [5] with length 3\n\ngoroutine 1 [running]:\nmain.main()\n\tmain.go:7\nexit status 2\n", "panic: runtime error: index out of range [5] with length 3"},
+		{"fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1", "fatal error: all goroutines are asleep - deadlock!"},
+		{"\x1b[31mred\x00\xff.", "[31mred �."},
+		{strings.Repeat("x", 1000), "…" + strings.Repeat("x", 300)},
+	} {
+		if got := lastWords(c.text); got != c.want {
+			t.Errorf("%q: %q, want %q", c.text, got, c.want)
+		}
+	}
+	var kept tail
+	for range 100 {
+		if n, err := kept.Write(make([]byte, 1<<10)); n != 1<<10 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if len(kept.text) != tailBytes {
+		t.Errorf("%d bytes are kept, want %d", len(kept.text), tailBytes)
+	}
+}
+
+func FuzzLastWords(f *testing.F) {
+	f.Add("one\ntwo")
+	f.Add("panic: oh\n\ngoroutine 1")
+	f.Add("\x1b[31m\x00\xff")
+	f.Fuzz(func(t *testing.T, text string) {
+		words := lastWords(text)
+		if n := len([]rune(words)); n > tailRunes+1 {
+			t.Errorf("%d characters", n)
+		}
+		for _, r := range words {
+			if !unicode.IsPrint(r) {
+				t.Errorf("%q is not printable", words)
+			}
+		}
+	})
+}

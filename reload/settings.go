@@ -1,0 +1,55 @@
+package reload
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// settings is what a process knows of its unit without asking anybody: from the
+// environment, see systemd.exec(5).
+type settings struct {
+	supervised bool          // systemd itself has started this process
+	listens    bool          // systemd listens to what it says (NOTIFY_SOCKET)
+	watchdog   time.Duration // WatchdogSec=; 0: none
+	store      int           // FileDescriptorStoreMax=
+}
+
+// supervised reports whether systemd has started the process pid; it tells its own
+// processes so since version 248.
+func supervised(lookup func(key string) (string, bool), pid int) bool {
+	value, _ := lookup("SYSTEMD_EXEC_PID")
+	return value == strconv.Itoa(pid)
+}
+
+// contradictions returns what in the unit does not go together with c, a sentence
+// each that names the directive to write. The service works until it matters. keeps:
+// it has a Keeper. What takes a bus to know is in package status.
+func (c Config) contradictions(unit settings, keeps bool) []error {
+	var all []error
+	if unit.supervised && !unit.listens {
+		all = append(all, errors.New("systemd does not listen to this service (NOTIFY_SOCKET is not set), so a reload would end it: write Type=notify-reload and NotifyAccess=main in [Service]; see systemd.service(5)"))
+	}
+	if unit.watchdog > 0 && unit.watchdog <= c.Probation {
+		all = append(all, fmt.Errorf("WatchdogSec=%v is not longer than the probation of %v (Config.Probation): systemd would stop the unit, predecessor included, before the predecessor takes back: write WatchdogSec=%v in [Service], or more; see systemd.service(5)",
+			unit.watchdog, c.Probation, 2*c.Probation))
+	}
+	if keeps && unit.listens && unit.store == 0 {
+		all = append(all, errors.New("the service has a Keeper and its unit no store (FDSTORE is not set), so what it keeps cannot outlive the process: write FileDescriptorStoreMax=64 in [Service], or more; see systemd.service(5)"))
+	}
+	return all
+}
+
+// checkSettings logs what Config.contradictions finds.
+func (s *Service) checkSettings() {
+	unit := settings{
+		supervised: s.supervised,
+		listens:    s.notifier != nil,
+		watchdog:   s.config.watchdog,
+	}
+	_, unit.store = s.store.Used()
+	for _, err := range s.config.contradictions(unit, s.keeper != nil) {
+		s.log.Error("the unit does not fit the service", "error", err)
+	}
+}

@@ -1,0 +1,77 @@
+package reload
+
+import (
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// What is kept of what a process says on stderr, and what of that is told.
+const (
+	tailBytes = 16 << 10
+	tailLines = 3
+	tailRunes = 300
+)
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if excess := len(t.text) - tailBytes; excess > 0 {
+		t.text = append(t.text[:0], t.text[excess:]...)
+	}
+	return len(p), nil
+}
+
+// remark is what matters of it, to follow a reason; "" if nothing does.
+func (t *tail) remark() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if words := lastWords(string(t.text)); words != "" {
+		return ": " + words
+	}
+	return ""
+}
+
+// lastWords is what a process has said last, in one line: its panic, or else the
+// last lines of all.
+func lastWords(text string) string {
+	var lines []string
+	panicked := -1
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if panicked < 0 && (strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")) {
+			panicked = len(lines)
+		}
+		lines = append(lines, line)
+	}
+	if panicked >= 0 {
+		lines = lines[panicked : panicked+1] // what follows is where, not what
+	}
+	lines = lines[max(0, len(lines)-tailLines):]
+	return clip(strings.TrimSpace(strings.Map(printable, strings.Join(lines, " / "))))
+}
+
+// printable keeps a stranger's words from doing something to a terminal.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return ' '
+}
+
+// clip keeps the end of what is too long for a line.
+func clip(s string) string {
+	if r := []rune(s); len(r) > tailRunes {
+		return "…" + string(r[len(r)-tailRunes:])
+	}
+	return s
+}
