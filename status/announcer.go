@@ -17,6 +17,8 @@ type announcer struct {
 	said  map[string]any // what PropertiesChanged has said last; nil: nothing
 	at    time.Time      // and when
 	timer *time.Timer    // runs while something is held back
+
+	learned chan struct{} // holds one if there is news of the unit
 }
 
 // on goes over to a connection.
@@ -32,7 +34,7 @@ func (a *announcer) due() <-chan time.Time {
 
 // tell says what has changed. A process that is not main says nothing: what it
 // says of itself would be taken for the main process's.
-func (a *announcer) tell(now reload.Snapshot) error {
+func (a *announcer) tell(now reload.Snapshot, unit facts) error {
 	ended := now.Verdict.Attempt > a.ended
 	a.ended = now.Verdict.Attempt
 	if !now.Main {
@@ -44,7 +46,7 @@ func (a *announcer) tell(now reload.Snapshot) error {
 			return err
 		}
 	}
-	present := properties(now)
+	present := properties(now, unit)
 	changed := differences(a.said, present)
 	if len(changed) == 0 {
 		return nil

@@ -33,7 +33,8 @@ func (c *Client) Answer(ctx context.Context, pid int) (reload.Verdict, error) {
 	}
 	v := now.Verdict
 	for !answers(v, pid, now, called) {
-		if v, err = c.Wait(ctx, v.Attempt+1); err != nil {
+		// A successor in its probation knows no verdict yet, but its own attempt.
+		if v, err = c.Wait(ctx, max(v.Attempt+1, now.Attempts)); err != nil {
 			return reload.Verdict{}, err
 		}
 		if v.Err == nil || v.Signalled {

@@ -37,13 +37,21 @@ const connectTimeout = 10 * time.Second
 // connect connects to a bus. The connection is the caller's to close; it ends
 // with ctx as well.
 func connect(ctx context.Context, address string) (*dbus.Conn, error) {
+	where := "the bus at " + address
 	conn, err := dbus.Dial(address, dbus.WithContext(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("status: the bus at %s: %w", address, err)
+		return nil, fmt.Errorf("status: %s: %w", where, err)
 	}
+	return greet(conn, where)
+}
+
+// greet makes a connection ready for use: authentication, and the bus's hello. It
+// owns conn, and closes it on error.
+func greet(conn *dbus.Conn, where string) (*dbus.Conn, error) {
 	late := time.AfterFunc(connectTimeout, func() { conn.Close() })
 	defer late.Stop()
-	if err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))}); err == nil {
+	err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))})
+	if err == nil {
 		err = conn.Hello()
 	}
 	if err == nil && !late.Stop() {
@@ -51,7 +59,7 @@ func connect(ctx context.Context, address string) (*dbus.Conn, error) {
 	}
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("status: the bus at %s: %w", address, err)
+		return nil, fmt.Errorf("status: %s: %w", where, err)
 	}
 	return conn, nil
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Client asks one service. It owns its connection to the bus until Close.
+// Client asks one service. It owns its connection to the bus until Close, unless it
+// is one of a [Bus].
 type Client struct {
-	conn *dbus.Conn
-	name string
+	conn     *dbus.Conn
+	name     string
+	borrowed bool // the connection is a Bus's
 }
 
 // ErrAbsent: nobody on the bus owns the service's name. It does not run, or shows
@@ -38,11 +40,16 @@ func Dial(ctx context.Context, address, name string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn, name}, nil
+	return &Client{conn: conn, name: name}, nil
 }
 
-// Close closes the connection.
-func (c *Client) Close() error { return c.conn.Close() }
+// Close closes the connection. What is asked at the moment fails.
+func (c *Client) Close() error {
+	if c.borrowed {
+		return nil
+	}
+	return c.conn.Close()
+}
 
 // State is what a service says of itself; the fields are the properties of
 // [Introspection].
@@ -65,6 +72,9 @@ type State struct {
 	Reported int
 	// Verdict is that of the last one that has ended; Attempt 0: there was none.
 	Verdict reload.Verdict
+	// UnitProblems are settings of the unit that do not go together with those of the
+	// service, RestartNeeded those that have changed and that no reload changes.
+	UnitProblems, RestartNeeded []string
 }
 
 // State asks for all properties. Errors: [ErrAbsent], [ErrDenied], those of the
@@ -82,6 +92,7 @@ func (c *Client) State(ctx context.Context) (State, error) {
 		Draining                               []wireDraining
 		Sockets                                []wireSocket
 		Verdict                                wireVerdict
+		UnitProblems, RestartNeeded            []string
 	}
 	for property, value := range map[string]any{
 		"Unit": &w.Unit, "Phase": &w.Phase, "Build": &w.Build, "Version": &w.Version, "Revision": &w.Revision,
@@ -89,6 +100,7 @@ func (c *Client) State(ctx context.Context) (State, error) {
 		"StoreUsed": &w.StoreUsed, "StoreMax": &w.StoreMax,
 		"Attempts": &w.Attempts, "AttemptsNotLasting": &w.AttemptsNotLasting, "Reported": &w.Reported,
 		"Draining": &w.Draining, "Sockets": &w.Sockets, "Verdict": &w.Verdict,
+		"UnitProblems": &w.UnitProblems, "RestartNeeded": &w.RestartNeeded,
 	} {
 		v, ok := raw[property]
 		if !ok {
@@ -104,6 +116,7 @@ func (c *Client) State(ctx context.Context) (State, error) {
 		StoreUsed: int(w.StoreUsed), StoreMax: int(w.StoreMax),
 		Attempts: int(w.Attempts), NotLasting: int(w.AttemptsNotLasting),
 		Reported: int(w.Reported), Verdict: w.Verdict.verdict(),
+		UnitProblems: w.UnitProblems, RestartNeeded: w.RestartNeeded,
 	}
 	for _, d := range w.Draining {
 		s.Draining = append(s.Draining, reload.Draining{
@@ -133,21 +146,32 @@ func (c *Client) Upgrade(ctx context.Context) (reload.Verdict, error) {
 // the one under way, or the next. It goes on where the name goes. Errors are those
 // of State, and [reload.ErrForgotten].
 func (c *Client) Wait(ctx context.Context, attempt int) (reload.Verdict, error) {
-	for try := 0; ; try++ {
-		var w wireVerdict
-		err := c.call(ctx, Interface+".Wait", uint64(attempt)).Store(&w)
-		if err == nil {
-			return w.verdict(), nil
+	var w wireVerdict
+	err := c.follow(ctx, func() error {
+		if err := c.call(ctx, Interface+".Wait", uint64(attempt)).Store(&w); err != nil {
+			return c.explain("wait", err)
 		}
-		err = c.explain("wait", err)
+		return nil
+	})
+	if err != nil {
+		return reload.Verdict{}, err
+	}
+	return w.verdict(), nil
+}
+
+// follow calls ask until the process that answers is the main one: where the name
+// goes, it goes.
+func (c *Client) follow(ctx context.Context, ask func() error) error {
+	for try := 0; ; try++ {
+		err := ask()
 		moved := errors.Is(err, reload.ErrNotMain) || errors.Is(err, errGone)
 		if !moved || try == moves {
-			return reload.Verdict{}, err
+			return err
 		}
 		select {
 		case <-time.After(moving):
 		case <-ctx.Done():
-			return reload.Verdict{}, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

@@ -55,14 +55,27 @@
 // socket of the bus must be visible, so no RootDirectory= without
 // BindPaths=/run/dbus.
 //
+// # The unit
+//
+// When a generation has come to serve, Export looks at the unit, as systemd has
+// loaded it. What in it does not go together with the service's limits, or stands in
+// the way of upgrades, is logged as an error and in the property UnitProblems. Settings
+// that have changed since systemd has started the service, and that come with that
+// start (sandbox, limits, namespaces), are in RestartNeeded, and logged after each
+// upgrade. Changed arguments and variables reach a successor if the service wants them
+// to: [Command].
+//
 // # Descriptors
 //
 // Export owns one connection to the bus, close-on-exec, until ctx ends or
-// Service.Serve is over. A [Client] owns one from Dial to Close.
+// Service.Serve is over, and two more for the moment of a look at the unit. A
+// [Client] owns one from Dial to Close, a [Bus] one for all of its clients.
 //
 // # Asking
 //
-// [Dial] makes a [Client] of one service. [Client.Answer] finds the verdict that
+// [Dial] makes a [Client] of one service; [OpenBus] a [Bus], which lists, asks and
+// watches all of them, on this machine or, with [OpenBusWith], on another.
+// [Client.Answer] finds the verdict that
 // answers a reload signal, for ExecReload= and ExecReloadPost=: see
 // systemd.service(5).
 //

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/units"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -47,7 +49,7 @@ func Export(ctx context.Context, svc *reload.Service, config Config) {
 	if log == nil {
 		log = slog.Default()
 	}
-	config, err := config.complete()
+	config, user, err := config.complete()
 	switch {
 	case errors.Is(err, ErrNoUnit):
 		log.Info("the service is not on the bus", "reason", err)
@@ -61,30 +63,34 @@ func Export(ctx context.Context, svc *reload.Service, config Config) {
 		config: config,
 		log:    log.With("bus", config.Address, "name", config.Name),
 		object: newObject(svc, config.Unit),
+		scope:  scopeOf(user),
+		looked: -1,
 	}
+	e.news.learned = make(chan struct{}, 1)
 	go e.run(ctx)
 }
 
-// complete fills in what this process knows of itself.
-func (c Config) complete() (Config, error) {
+// complete fills in what this process knows of itself; user: a user's manager runs
+// it.
+func (c Config) complete() (_ Config, user bool, err error) {
 	unit, user, err := ownUnit()
 	if c.Unit == "" {
 		c.Unit = unit
 	}
 	if c.Address == "" {
 		if err != nil {
-			return c, err
+			return c, user, err
 		}
 		c.Address = BusAddress(user)
 	}
 	if c.Name != "" {
-		return c, checkName(c.Name)
+		return c, user, checkName(c.Name)
 	}
 	if c.Unit == "" {
-		return c, err
+		return c, user, err
 	}
 	c.Name, err = Name(c.Unit)
-	return c, err
+	return c, user, err
 }
 
 // exporter keeps a service on the bus.
@@ -94,6 +100,10 @@ type exporter struct {
 	log    *slog.Logger
 	object *object
 	news   announcer
+	scope  units.Scope // of the manager that runs the unit
+	looked int         // how many upgrades there were at the last look at the unit; -1: none yet
+
+	looking sync.Mutex // one look at a time
 }
 
 // errOver ends the last session.
@@ -156,14 +166,18 @@ func (e *exporter) session(ctx context.Context) (owned bool, err error) {
 	e.log.Debug("on the bus", "unique", conn.Names()[0])
 
 	e.news.on(conn)
+	if e.object.facts.Load() == nil {
+		e.looked = -1 // a look that the end of the last session has cut short
+	}
 	tick := time.NewTicker(time.Second) // connections come and go without a word
 	defer tick.Stop()
 	for {
 		now := e.svc.Snapshot()
+		e.lookIfDue(ctx, now)
 		if err := n.follow(ctx, now); err != nil {
 			return true, err
 		}
-		if err := e.news.tell(now); err != nil {
+		if err := e.news.tell(now, e.object.unit()); err != nil {
 			return true, err
 		}
 		select {
@@ -173,6 +187,7 @@ func (e *exporter) session(ctx context.Context) (owned bool, err error) {
 			}
 			n.heard(s)
 		case <-changes:
+		case <-e.news.learned:
 		case <-e.news.due():
 		case <-tick.C:
 		case <-e.svc.Done():

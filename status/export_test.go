@@ -268,3 +268,32 @@ func TestAnswer(t *testing.T) {
 		}
 	}
 }
+
+// A successor in its probation is main, and has no verdict: Answer waits for its
+// attempt, not for one that is long forgotten.
+func TestAnswerInProbation(t *testing.T) {
+	b := startBus(t, open)
+	u := b.startUnit("v1")
+	c := b.client()
+	pid := serving(t, c, 1).MainPID
+	for i, build := range []string{"v2", "v3"} {
+		u.deploy(build)
+		v, err := c.Upgrade(t.Context())
+		if err != nil || v.Err != nil {
+			t.Fatal(v, err)
+		}
+		pid = serving(t, c, i+2).MainPID
+	}
+	u.deploy("prove")
+	if err := unix.Kill(pid, unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the successor answers, in its probation", func() bool {
+		s, err := c.State(t.Context())
+		return err == nil && s.Phase == "probation"
+	})
+	v, err := c.Answer(t.Context(), pid)
+	if err != nil || v.Attempt != 3 || v.Err != nil || v.To.Generation != 4 {
+		t.Errorf("the answer is %v, %v", v, err)
+	}
+}

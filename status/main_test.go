@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -44,8 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve is the service: "crash" does not get far, "linger" drains until its end,
-// "prove" has a probation, anything else is its build.
+// serve is the service: "crash" does not get far, "object" says so when it is asked,
+// "linger" drains until its end, "prove" has a probation, anything else is its build.
 func serve(file string) error {
 	time.AfterFunc(time.Minute, func() { os.Exit(3) }) // a test that has lost it
 	text, err := os.ReadFile(file)
@@ -62,6 +63,12 @@ func serve(file string) error {
 		Build:     build,
 		Probation: probation,
 		Logger:    log,
+		Preflight: func(context.Context) error {
+			if build == "object" {
+				return errors.New("no backend\x00\nat all")
+			}
+			return nil
+		},
 	})
 	if err != nil {
 		return err

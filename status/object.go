@@ -23,10 +23,12 @@ var Introspection string
 const (
 	errNotMain   = Interface + ".NotMain"
 	errForgotten = Interface + ".Forgotten"
+	errRefused   = Interface + ".Refused"
+	errFailed    = "org.freedesktop.DBus.Error.Failed"
 )
 
-// maxWaiting is how many calls may wait for a verdict at the same time: a caller
-// that has gone is not noticed.
+// maxWaiting is how many calls may wait at the same time: a caller that has gone is
+// not noticed.
 const maxWaiting = 64
 
 // object is the service as the bus sees it.
@@ -36,10 +38,19 @@ type object struct {
 	waiting chan struct{} // one for each call that waits
 
 	reported atomic.Uint64 // the last upgrade whose verdict systemd was told
+	facts    atomic.Pointer[facts]
 }
 
 func newObject(svc *reload.Service, unit string) *object {
 	return &object{svc: svc, fixed: fixed(svc, unit), waiting: make(chan struct{}, maxWaiting)}
+}
+
+// unit is what is known of the unit.
+func (o *object) unit() facts {
+	if f := o.facts.Load(); f != nil {
+		return *f
+	}
+	return facts{}
 }
 
 // exportOn makes the object answer on conn. The calls that wait end with ctx.
@@ -52,6 +63,7 @@ func (o *object) exportOn(ctx context.Context, conn *dbus.Conn) error {
 			"Wait": func(attempt uint64) (wireVerdict, *dbus.Error) {
 				return o.verdict(ctx, func(ctx context.Context) (reload.Verdict, error) { return o.wait(ctx, attempt) })
 			},
+			"Preflight": func() *dbus.Error { return o.preflight(ctx) },
 			"MarkReported": func(attempt uint64) *dbus.Error {
 				o.reported.Store(attempt)
 				return nil
@@ -75,17 +87,28 @@ func (o *object) exportOn(ctx context.Context, conn *dbus.Conn) error {
 // answer: godbus writes it a moment later, and nobody tells when.
 const answering = 100 * time.Millisecond
 
-// verdict answers with what f returns. A generation that drains stays until it
-// has answered.
-func (o *object) verdict(ctx context.Context, f func(context.Context) (reload.Verdict, error)) (wireVerdict, *dbus.Error) {
+// enter lets a call wait, until leave is called. A generation that drains stays
+// until it has answered.
+func (o *object) enter() (leave func(), refusal *dbus.Error) {
 	select {
 	case o.waiting <- struct{}{}:
-		defer func() { <-o.waiting }()
 	default:
-		return wireVerdict{}, dbusError("org.freedesktop.DBus.Error.LimitsExceeded", fmt.Errorf("%d calls wait for a verdict already", maxWaiting))
+		return nil, dbusError("org.freedesktop.DBus.Error.LimitsExceeded", fmt.Errorf("%d calls wait already", maxWaiting))
 	}
 	done := o.svc.Begin()
-	defer time.AfterFunc(answering, done)
+	return func() {
+		time.AfterFunc(answering, done)
+		<-o.waiting
+	}, nil
+}
+
+// verdict answers with what f returns.
+func (o *object) verdict(ctx context.Context, f func(context.Context) (reload.Verdict, error)) (wireVerdict, *dbus.Error) {
+	leave, refusal := o.enter()
+	if refusal != nil {
+		return wireVerdict{}, refusal
+	}
+	defer leave()
 	v, err := f(ctx)
 	switch {
 	case errors.Is(err, reload.ErrNotMain):
@@ -93,7 +116,7 @@ func (o *object) verdict(ctx context.Context, f func(context.Context) (reload.Ve
 	case errors.Is(err, reload.ErrForgotten):
 		return wireVerdict{}, dbusError(errForgotten, err)
 	case err != nil:
-		return wireVerdict{}, dbusError("org.freedesktop.DBus.Error.Failed", err)
+		return wireVerdict{}, dbusError(errFailed, err)
 	}
 	return verdictToWire(v), nil
 }
@@ -110,7 +133,7 @@ func (o *object) wait(ctx context.Context, attempt uint64) (reload.Verdict, erro
 }
 
 func (o *object) all() map[string]any {
-	all := properties(o.svc.Snapshot())
+	all := properties(o.svc.Snapshot(), o.unit())
 	maps.Copy(all, o.fixed)
 	all["Reported"] = o.reported.Load()
 	return all

@@ -21,7 +21,7 @@ func fixed(svc *reload.Service, unit string) map[string]any {
 }
 
 // properties are all the others.
-func properties(now reload.Snapshot) map[string]any {
+func properties(now reload.Snapshot, unit facts) map[string]any {
 	mainPID := 0
 	if now.Main {
 		mainPID = now.PID
@@ -38,6 +38,8 @@ func properties(now reload.Snapshot) map[string]any {
 		"Attempts":           uint64(now.Attempts),
 		"AttemptsNotLasting": uint64(max(now.Attempts-(now.Generation-1), 0)),
 		"Verdict":            verdictToWire(now.Verdict),
+		"UnitProblems":       texts(unit.problems),
+		"RestartNeeded":      texts(unit.restart),
 	}
 }
 

@@ -112,3 +112,11 @@ func usec(t time.Time) uint64 { return uint64(max(t.UnixMicro(), 0)) }
 func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
+
+func texts(all []string) []string {
+	w := []string{} // not nil: it would have no signature
+	for _, s := range all {
+		w = append(w, text(s))
+	}
+	return w
+}

@@ -46,6 +46,24 @@ func Analyze(ctx context.Context, run Runner, scope Scope, files ...string) ([]F
 	return findings, nil
 }
 
+// InstalledVersion is the major version of the systemd that is installed, such as
+// 257, as systemctl(1) says it: known where no systemd runs, as well. run is as for
+// [Analyze].
+func InstalledVersion(ctx context.Context, run Runner) (int, error) {
+	if run == nil {
+		run = exec.CommandContext
+	}
+	said, err := run(ctx, "systemctl", "--version").Output()
+	if err != nil {
+		return 0, fmt.Errorf("units: systemctl --version: %w", err)
+	}
+	version, err := parseVersion(strings.TrimPrefix(string(said), "systemd "))
+	if err != nil {
+		return 0, fmt.Errorf("units: systemctl --version: %w", err)
+	}
+	return version, nil
+}
+
 var (
 	analyzeFileLine = regexp.MustCompile(`^(/[^:]+):(\d+): (.+)$`)
 	analyzeFile     = regexp.MustCompile(`^(/[^:]+): (.+)$`)

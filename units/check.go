@@ -37,12 +37,14 @@ func (s Service) check() error {
 	}{{"ExecStart", s.ExecStart}, {"ExecReload", s.ExecReload}, {"ExecReloadPost", s.ExecReloadPost}} {
 		if problem := commandProblem(command.argv); problem != "" {
 			bad("%s %s", command.field, problem)
+		} else if len(command.argv) > 0 {
+			if problem := s.hides(command.argv[0]); problem != "" {
+				bad("%s: %s", command.field, problem)
+			}
 		}
 	}
 	if len(s.ExecStart) == 0 {
 		bad("ExecStart is empty: name the program's absolute path")
-	} else if problem := s.hides(s.ExecStart[0]); problem != "" {
-		bad("ExecStart: %s", problem)
 	}
 	for _, d := range []struct {
 		field string

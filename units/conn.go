@@ -164,7 +164,7 @@ func parseVersion(s string) (int, error) {
 	digits := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
 	n, err := strconv.Atoi(digits)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no version of systemd", s)
+		return 0, fmt.Errorf("%q is no version of systemd", clip(s))
 	}
 	return n, nil
 }

@@ -26,8 +26,9 @@
 //
 // # Live units
 //
-// [Dial] connects to the systemd of the machine or of the user. [Conn.Query],
-// [Conn.Store] and [Conn.Watch] tell how a unit is, [Conn.Reload] reloads it and
+// [Dial] connects to the systemd of the machine or of the user, [DialWith] to that of
+// another machine. [Conn.Query], [Conn.Processes], [Conn.Store] and [Conn.Watch] tell
+// how a unit is, [Conn.Reload] reloads it and
 // waits for the result.
 //
 // # Who owns which descriptor

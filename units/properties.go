@@ -34,6 +34,7 @@ var liveProperties = []property{
 	{"Service", "RemainAfterExit", "RemainAfterExit", readBool},
 	{"Service", "ExecStart", "ExecStart", readCommands},
 	{"Service", "ExecReload", "ExecReload", readCommands},
+	{"Service", "ExecReloadPost", "ExecReloadPost", readCommands},
 	{"Service", "KillMode", "KillMode", readText},
 	{"Service", "KillSignal", "KillSignal", readSignal},
 	{"Service", "ReloadSignal", "ReloadSignal", readSignal},
@@ -161,7 +162,8 @@ func readSignal(v any) []string {
 	return []string{strconv.Itoa(int(n))}
 }
 
-// readCommands is of (sasbttttuii): the path, argv with its [0], and more.
+// readCommands is of (sasbttttuii): the path, argv with its [0], whether a failure
+// is ignored, and more.
 func readCommands(v any) []string {
 	commands, _ := v.([][]any)
 	var lines []string
@@ -171,11 +173,15 @@ func readCommands(v any) []string {
 		}
 		path, _ := c[0].(string)
 		argv, _ := c[1].([]string)
+		prefix := ""
+		if len(c) > 2 && c[2] == true {
+			prefix = "-"
+		}
 		if len(argv) > 0 && argv[0] != path {
-			lines = append(lines, "@"+quote(append([]string{path}, argv...)))
+			lines = append(lines, prefix+"@"+quote(append([]string{path}, argv...)))
 			continue
 		}
-		lines = append(lines, quote(append([]string{path}, argv[min(1, len(argv)):]...)))
+		lines = append(lines, prefix+quote(append([]string{path}, argv[min(1, len(argv)):]...)))
 	}
 	return lines
 }

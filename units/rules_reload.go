@@ -33,7 +33,35 @@ var reloadRules = []Rule{{
 			report(u, d, "systemd sends the reload signal itself: a second one makes a second upgrade, or fails the reload because the process it was for has gone", "ExecReload=")
 		}
 	}),
+}, {
+	ID: "reload-verdict", Severity: Warning, Man: "systemd.service(5)",
+	Summary: "a helper that answers for the upgrade",
+	check: onService(func(u *Unit, o Options, report reporter) {
+		directives := []string{"ExecReload", "ExecReloadPost"} // whatever systemd it is for
+		switch {
+		case o.Systemd >= ReloadPost:
+			directives = directives[1:]
+		case o.Systemd > 0:
+			directives = directives[:1]
+		}
+		ignored := Directive{Section: "Service", Name: directives[0]}
+		for _, name := range directives {
+			for _, d := range u.list("Service", name) {
+				if c := parseCommand(d.Value); c.path != "" && !strings.Contains(c.prefix, "-") {
+					return
+				}
+				ignored = d // '-' takes its failure for success
+			}
+		}
+		phase := map[string]string{"ExecReload": "reload", "ExecReloadPost": "post"}[ignored.Name]
+		report(u, ignored, "nothing answers for the upgrade: systemctl reload succeeds when it has failed, and whoever deploys takes the old version for the new one",
+			fmt.Sprintf("%s=/usr/bin/instar reload-verdict --phase=%s %%n", ignored.Name, phase))
+	}),
 }}
+
+// ReloadPost is the first version of systemd with ExecReloadPost=. From there on
+// ExecReload= runs before the upgrade, and can say nothing of it.
+const ReloadPost = 259
 
 // signalName is the whole name of a signal of KillSignal= and its like: "HUP"
 // and "1" are "SIGHUP".

@@ -86,9 +86,10 @@ func options(t *testing.T, text string) (o Options) {
 
 // exampleService is what the rules are tried on.
 var exampleService = Service{
-	Name:      "web",
-	ExecStart: []string{"/opt/web/web"},
-	Sockets:   []Socket{{Name: "http", Listen: []Listen{Stream("8080")}}},
+	Name:       "web",
+	ExecStart:  []string{"/opt/web/web"},
+	ExecReload: []string{"/usr/bin/instar", "reload-verdict", "--phase=reload", "web.service"},
+	Sockets:    []Socket{{Name: "http", Listen: []Listen{Stream("8080")}}},
 }
 
 // put writes the files of Write, changed, into a folder of its own.

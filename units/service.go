@@ -31,7 +31,7 @@ type Service struct {
 	//
 	// ExecReload= runs beside the signal up to systemd 261 and before it, able
 	// to cancel it, from 262 on. ExecReloadPost= runs after it, from systemd
-	// 259 on; older ones warn about it and ignore it.
+	// 259 on ([ReloadPost]); older ones warn about it and ignore it.
 	ExecReload, ExecReloadPost []string
 
 	// Sockets are where the service listens. At least one; each is a .socket

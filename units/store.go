@@ -13,6 +13,14 @@ import (
 // a store holds: before 254.
 var ErrNoDump = errors.New("this systemd does not show what a store holds: 254 or later does")
 
+// ErrStoreDisabled is in the error of [Conn.Store] when the service has no store and
+// systemd holds nothing for it.
+var ErrStoreDisabled = errors.New("it has no file descriptor store: the unit has no FileDescriptorStoreMax=")
+
+// ErrDenied is in the error of [Conn.Store] when the bus does not let this process ask
+// what a store holds, which only root may ask the systemd of the machine.
+var ErrDenied = errors.New("only root may ask systemd what a store holds")
+
 // StoreEntry is one entry of a service's file descriptor store, as
 // `systemd-analyze fdstore` shows it.
 type StoreEntry struct {
@@ -28,7 +36,7 @@ type StoreEntry struct {
 }
 
 // Store lists what the file descriptor store of a service holds. The error has
-// [ErrNoDump] before systemd 254.
+// [ErrNoDump] before systemd 254, [ErrStoreDisabled], or [ErrDenied].
 func (c *Conn) Store(ctx context.Context, service string) ([]StoreEntry, error) {
 	if err := checkUnitName(service); err != nil {
 		return nil, c.failed("Store", service, err)
@@ -43,8 +51,15 @@ func (c *Conn) Store(ctx context.Context, service string) ([]StoreEntry, error) 
 	}
 	err := c.bus.Object(busName, busPath).CallWithContext(ctx, managerBus+".DumpUnitFileDescriptorStore", 0, service).Store(&raw)
 	var failure dbus.Error
-	if errors.As(err, &failure) && failure.Name == "org.freedesktop.DBus.Error.UnknownMethod" {
-		err = fmt.Errorf("%w: %w", ErrNoDump, err)
+	if errors.As(err, &failure) {
+		known := map[string]error{
+			"org.freedesktop.DBus.Error.UnknownMethod":             ErrNoDump,
+			"org.freedesktop.DBus.Error.AccessDenied":              ErrDenied,
+			"org.freedesktop.systemd1.FileDescriptorStoreDisabled": ErrStoreDisabled,
+		}
+		if k, ok := known[failure.Name]; ok {
+			err = fmt.Errorf("%w (%w)", k, err)
+		}
 	}
 	if err != nil {
 		return nil, c.failed("Store", service, err)

@@ -72,6 +72,10 @@ func parseSpan(s string) (time.Duration, error) {
 	return time.Duration(math.Round(total)), nil
 }
 
+// Words splits a line as systemd splits that of ExecStart=, see "Quoting" in
+// systemd.syntax(7).
+func Words(s string) []string { return splitWords(s) }
+
 // splitWords splits a value at white space; quotes keep words together, and a
 // backslash takes the next character as it is, or is the start of \t, \n or \s.
 func splitWords(s string) []string {

@@ -1,0 +1,151 @@
+package status
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/units"
+
+	"golang.org/x/sys/unix"
+)
+
+// facts is what a look at the unit has shown.
+type facts struct {
+	problems []string // settings that do not go together with reload.Config
+	restart  []string // settings that have changed, and take a restart
+}
+
+// lookTimeout bounds a look: nobody waits for it.
+const lookTimeout = 30 * time.Second
+
+// begun is when this process has, nearly (CLOCK_MONOTONIC).
+var begun = monotonic()
+
+func monotonic() time.Duration {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
+		return 0 // nothing is younger, so nothing is concluded from it
+	}
+	return time.Duration(now.Nano())
+}
+
+// lookIfDue looks at the unit when this process has come to serve, and after each
+// upgrade from then on. It does so beside whoever talks to the bus.
+func (e *exporter) lookIfDue(ctx context.Context, now reload.Snapshot) {
+	if now.Phase != servingPhase || e.looked == now.Attempts {
+		return
+	}
+	first := e.looked < 0
+	e.looked = now.Attempts
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		if err := e.look(ctx, first); err != nil {
+			e.log.Debug("nothing is known of the unit's settings", "error", err)
+		}
+	}()
+}
+
+// servingPhase is that of a main process with no upgrade under way.
+const servingPhase = "serving"
+
+// look asks systemd for the unit's settings, and reports what in them contradicts
+// the service's, and what a reload does not change.
+func (e *exporter) look(ctx context.Context, first bool) error {
+	e.looking.Lock()
+	defer e.looking.Unlock()
+	conn, err := units.Dial(ctx, e.scope)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	version, err := conn.Version(ctx)
+	if err != nil {
+		return err
+	}
+	x, err := conn.Execution(ctx, e.config.Unit)
+	if err != nil {
+		return err
+	}
+	seen := e.object.unit()
+	if first {
+		pair, err := conn.Pair(ctx, e.config.Unit)
+		if err != nil {
+			return err
+		}
+		seen.problems = nil
+		for _, f := range problems(pair, e.svc.Config(), version, e.svc.Generation()) {
+			seen.problems = append(seen.problems, f.String())
+			if f.Rule != watchdogRule { // reload.Open knows that one itself, and has logged it
+				e.log.Error("the unit does not fit the service", "error", f)
+			}
+		}
+	}
+	seen.restart = e.compare(startedWith(version, x), x)
+	if len(seen.restart) > 0 {
+		e.log.Warn("a restart is needed: a reload does not change these settings of the unit", "changed", strings.Join(seen.restart, " "))
+	}
+	if x.NeedDaemonReload {
+		e.log.Warn("the unit's files have changed since systemd has read them: run systemctl daemon-reload")
+	}
+	e.object.facts.Store(&seen)
+	select {
+	case e.news.learned <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// compare tells what has changed since systemd has started the service. The first
+// who can know how that was notes it for all that follow.
+func (e *exporter) compare(now started, x units.Execution) []string {
+	text := e.svc.StartedWith()
+	if text != "" {
+		before, _ := parseStarted(text)
+		return before.changed(now, e.svc.Config().Command != nil)
+	}
+	since := x.Started
+	if e.svc.Generation() == 1 {
+		since = begun
+	}
+	// Otherwise systemd may have read other settings meanwhile.
+	if x.Loaded <= since {
+		if err := e.svc.SetStartedWith(now.String()); err != nil {
+			e.log.Debug("later generations will not know what takes a restart", "error", err)
+		}
+	}
+	return []string{}
+}
+
+// watchdogRule is that of WatchdogSec= against the probation.
+const watchdogRule = "watchdog"
+
+// problems are the settings of a live unit that do not go together with those of
+// the service: what is an error of [units.Verify], or weighs the one against the
+// other.
+func problems(pair units.Pair, c reload.Config, systemd, generation int) []units.Finding {
+	weighed := []string{"timeout-start", watchdogRule, "notify-access", "notify-access-none"}
+	var known []string // to be as it is
+	if generation > 1 {
+		// The generations change it between themselves while one drains.
+		known = append(known, "notify-access", "notify-access-none")
+	}
+	if c.Executable != "" || c.Command != nil {
+		known = append(known, "exec-start-argv0")
+	}
+	var all []units.Finding
+	for _, f := range units.Verify(pair, units.Options{
+		ReadyTimeout: c.ReadyTimeout,
+		DrainTimeout: c.DrainTimeout,
+		Probation:    c.Probation,
+		Systemd:      systemd,
+	}) {
+		if (f.Severity == units.Error || slices.Contains(weighed, f.Rule)) && !slices.Contains(known, f.Rule) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
