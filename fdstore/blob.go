@@ -72,7 +72,7 @@ func openBlob(file memfd, name string, schema uint32) (*Blob, error) {
 }
 
 // checkPayload compares what follows the header with its checksum.
-func checkPayload(file memfd, h header, name string) error {
+func checkPayload(file io.ReaderAt, h header, name string) error {
 	sum := crc32.New(castagnoli)
 	if _, err := io.Copy(sum, io.NewSectionReader(file, headerSize, int64(h.length))); err != nil {
 		return err
@@ -83,7 +83,7 @@ func checkPayload(file memfd, h header, name string) error {
 	return nil
 }
 
-func readHeader(file memfd, magic, name string) (header, error) {
+func readHeader(file io.ReaderAt, magic, name string) (header, error) {
 	var b [headerSize]byte
 	n, err := file.ReadAt(b[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {

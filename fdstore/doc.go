@@ -105,4 +105,12 @@
 // [ErrNewerFormat] or [ErrNewerSchema], and stays as it is. What an earlier version of
 // the program stored and this one never asks for is reported by [Store.Leftovers], and
 // removed by [Store.Discard].
+//
+// # From outside
+//
+// [ParseName] says what an entry is by its name, as `systemd-analyze fdstore` lists it,
+// and [Inspect] what a blob or a journal holds, while the service runs. A bundle's queue
+// is its service's alone to read, because where a peek begins (SO_PEEK_OFF) is a
+// property of the socket, which both would move; how many descriptors it holds is in
+// fdinfo of proc(5), scm_fds.
 package fdstore

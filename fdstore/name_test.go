@@ -23,6 +23,9 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q is no FDNAME: %v", n.String(), err)
 		}
 	}
+	if kind, name, number, ok := ParseName("instar.blob.sessions.7"); kind != KindBlob || name != "sessions" || number != 7 || !ok {
+		t.Errorf("ParseName: %v %q %d %v", kind, name, number, ok)
+	}
 	for _, s := range []string{
 		"", "http", "instar.", "instar.blob", "instar.blob.x", "instar.blob.x.", "instar.blob..1",
 		"instar.blob.x.01", "instar.blob.x.-1", "instar.blob.x.18446744073709551616",

@@ -1,0 +1,82 @@
+package fdstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ParseName takes the FDNAME of an entry of this package apart, see FDNAME= in
+// sd_pid_notify_with_fds(3). It is not ok if this package would not have written it:
+// then it is a descriptor of the application's own, or of a newer version's.
+func ParseName(fdName string) (kind Kind, name string, number uint64, ok bool) {
+	n, ok := parseName(fdName)
+	return n.kind, n.name, n.number, ok
+}
+
+// Contents is what [Inspect] sees of a memory file.
+type Contents struct {
+	Kind   Kind   // KindBlob or KindJournal
+	Schema uint32 // that of the application
+	// Bytes is the size of the blob's payload, or of the journal's snapshot.
+	Bytes int64
+	// Records of a journal that came after the snapshot, RecordBytes of payload in
+	// all; 0 for a blob.
+	Records     int
+	RecordBytes int64
+	// Torn is how many bytes follow the last whole record: of one that is just being
+	// written, or that a death has cut short.
+	Torn int64
+}
+
+// Inspect reads a blob or a journal, of size bytes, and checks all its checksums. It
+// is for looking at a store from outside, while the service runs: it only reads, knows
+// no schema that is too new, and seals nothing. name is for errors: [ErrForeign],
+// [ErrTruncated], [ErrCorrupt], [ErrNewerFormat], and those of file.
+func Inspect(file io.ReaderAt, size int64, name string) (Contents, error) {
+	c, err := inspect(file, size, name)
+	if err != nil {
+		return Contents{}, fmt.Errorf("fdstore: inspect %q: %w", name, err)
+	}
+	return c, nil
+}
+
+func inspect(file io.ReaderAt, size int64, name string) (Contents, error) {
+	kind := KindJournal
+	h, err := readHeader(file, magicJournal, name)
+	if errors.Is(err, ErrForeign) {
+		kind = KindBlob
+		h, err = readHeader(file, magicBlob, name)
+	}
+	if err != nil {
+		return Contents{}, err
+	}
+	rest := size - headerSize
+	switch {
+	case h.length > uint64(max(rest, 0)):
+		return Contents{}, fmt.Errorf("%w: %d of %d bytes", ErrTruncated, rest, h.length)
+	case kind == KindBlob && h.length < uint64(rest):
+		return Contents{}, fmt.Errorf("%w: %d bytes after the payload", ErrCorrupt, uint64(rest)-h.length)
+	}
+	if err := checkPayload(file, h, name); err != nil {
+		return Contents{}, err
+	}
+	c := Contents{Kind: kind, Schema: h.schema, Bytes: int64(h.length)}
+	if kind == KindBlob {
+		return c, nil
+	}
+	start := headerSize + c.Bytes
+	scanner := newRecordScanner(io.NewSectionReader(file, start, size-start), size-start)
+	for {
+		record, err := scanner.next()
+		if errors.Is(err, io.EOF) {
+			c.Torn = size - start - scanner.end
+			return c, nil
+		}
+		if err != nil {
+			return Contents{}, err
+		}
+		c.Records++
+		c.RecordBytes += int64(len(record))
+	}
+}
