@@ -21,6 +21,7 @@ import (
 
 	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/integration/faulty/inject"
+	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/reload/httpdrain"
 )
@@ -31,6 +32,7 @@ var (
 
 	probation    = "0s"
 	drainTimeout = "10s"
+	protocol     = "" // the version to speak; "": the present one
 )
 
 func main() {
@@ -41,6 +43,11 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	if protocol != "" {
+		if err := handover.SpeakAs(protocol); err != nil {
+			return err
+		}
+	}
 	switch fault {
 	case "crash":
 		return errors.New("this build crashes at start")

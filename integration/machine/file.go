@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -118,7 +119,12 @@ func (m *Machine) makePath(path string) (*os.File, error) {
 func descriptorPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
 // replaceFile writes data into a new file in dir and renames it to name.
+//
+// Nothing is forked meanwhile: a child has the file open for writing until it
+// execs, and whoever executes the file by then is told ETXTBSY.
 func replaceFile(dir, name string, data io.Reader, mode fs.FileMode) (err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	fresh := filepath.Join(dir, fmt.Sprintf(".%s.%s", name, rand.Text()[:8]))
 	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -22,6 +23,8 @@ var (
 	fault   = "" // none
 
 	probation = "0s"
+	dieAfter  = "0s" // how long it serves, if it dies serving
+	linger    = ""   // anything else: a connection lasts until its client ends it
 )
 
 func main() {
@@ -32,8 +35,8 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if fault == "crash" {
-		return errors.New("this build crashes at start")
+	if err := begin(); err != nil {
+		return err
 	}
 	trial, err := time.ParseDuration(probation)
 	if err != nil {
@@ -44,6 +47,8 @@ func run(ctx context.Context) error {
 		Probation:    trial,
 		ReadyTimeout: 2 * time.Second,
 		DrainTimeout: 10 * time.Second,
+		Command:      command(),
+		Preflight:    check,
 	})
 	if err != nil {
 		return err
@@ -54,8 +59,14 @@ func run(ctx context.Context) error {
 		return svc.Refuse(errors.New("the configuration names no backend"))
 	case "hang":
 		time.Sleep(time.Hour)
+	case "panic":
+		go panicServing(svc)
 	case "die":
-		go dieServing(svc)
+		life, err := time.ParseDuration(dieAfter)
+		if err != nil {
+			return err
+		}
+		go dieServing(svc, life)
 	}
 	ln, err := svc.Listener("who")
 	if err != nil {
@@ -63,16 +74,20 @@ func run(ctx context.Context) error {
 	}
 	status.Export(ctx, svc, status.Config{})
 	return svc.Serve(ctx, reload.Streams(ln, func(c net.Conn) {
-		fmt.Fprintln(c, svc.Generation(), svc.Build())
+		fmt.Fprintln(c, svc.Generation(), svc.Build(), started())
+		if linger != "" {
+			_, _ = io.Copy(io.Discard, c)
+		}
 	}))
 }
 
-// dieServing ends this process as soon as it serves.
-func dieServing(svc *reload.Service) {
+// dieServing ends this process when it has served for a while.
+func dieServing(svc *reload.Service, life time.Duration) {
 	changes, stop := svc.Watch()
 	defer stop()
 	for !svc.Snapshot().Main {
 		<-changes
 	}
+	time.Sleep(life)
 	os.Exit(1)
 }

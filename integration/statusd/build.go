@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/instar-project/instar/internal/handover"
+	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/status"
+)
+
+var (
+	// protocol is the version that this build speaks; "": the present one.
+	protocol = ""
+	// follow, if it is anything, lets changed arguments and variables of the unit
+	// reach a successor.
+	follow = ""
+)
+
+// begin is what happens before Open.
+func begin() error {
+	if protocol != "" {
+		return handover.SpeakAs(protocol)
+	}
+	switch fault {
+	case "crash":
+		return errors.New("this build crashes at start")
+	case "stuck":
+		time.Sleep(time.Hour)
+	}
+	return nil
+}
+
+// check answers a preflight.
+func check(context.Context) error {
+	if fault == "object" {
+		return errors.New("the configuration names\nno backend")
+	}
+	return nil
+}
+
+// command is what an upgrade starts.
+func command() func(context.Context, *reload.Service) ([]string, []string, error) {
+	if follow == "" {
+		return nil
+	}
+	return status.Command
+}
+
+// started is what the process was started with, for the clients.
+func started() string {
+	return strings.Join(os.Args[1:], " ") + "|" + os.Getenv("GREETING") + "|" + os.Getenv("FAREWELL")
+}
+
+// panicServing ends this process by a panic as soon as it serves.
+func panicServing(svc *reload.Service) {
+	changes, stop := svc.Watch()
+	defer stop()
+	for !svc.Snapshot().Main {
+		<-changes
+	}
+	panic("this build panics as it serves")
+}
