@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/status"
 	"github.com/instar-project/instar/units"
 )
 
@@ -225,6 +226,19 @@ var harms = []harm{
 			}
 			return ""
 		}},
+	{rule: "reload-verdict", bad: service("ExecReload=", "ExecReloadPost="),
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecReload=/usr/bin/instar reload-verdict --phase=reload %n\nExecReloadPost=/usr/bin/instar reload-verdict --phase=post %n\n"},
+		happens: func(s *site) string {
+			s.instar()
+			s.onBus("web")
+			s.release("web", "examples/hello", "version=v1")
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.release("web", "integration/faulty", "version=bad", "fault=crash")
+			if err := s.manager.Reload(s.ctx, "web.service"); err != nil {
+				return ""
+			}
+			return "systemctl reload has succeeded, and it answers as build " + s.ask("/").build
+		}},
 
 	{rule: "store-max", bad: service("FileDescriptorStoreMax=0"), store: 4,
 		with: map[string]string{"web.service.d/a.conf": "[Service]\nNotifyAccess=all\nExecStartPost=-/usr/bin/systemd-notify --fd=0 --fdname=kept\n"},
@@ -418,6 +432,20 @@ func (s *site) slowPredecessor(d string) (predecessor int) {
 	s.eventually("the request is under way", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
 	s.reload("web")
 	return predecessor
+}
+
+// onBus lets a service on the bus that runs as a user of its name.
+func (s *site) onBus(service string) {
+	name, err := status.Name(service + ".service")
+	s.must(err)
+	policy, err := status.Policy(name, service)
+	s.must(err)
+	s.must(s.machine.WriteFile("/etc/sysusers.d/"+service+".conf", []byte("u "+service+" -\n"), 0o644))
+	_, err = s.machine.Run(s.ctx, "systemd-sysusers")
+	s.must(err)
+	s.must(s.machine.WriteFile("/etc/dbus-1/system.d/"+name+".conf", []byte(policy), 0o644))
+	_, err = s.manager.Systemctl(s.ctx, "reload", "dbus.service")
+	s.must(err)
 }
 
 // cutAtStop stops the service while its predecessor has a request under way.

@@ -7,13 +7,15 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/instar-project/instar/units"
 )
 
-// webService is examples/web as package units writes it.
+// webService is examples/web as package units writes it. It shows no status: nothing
+// can answer for its upgrades.
 func webService() units.Service {
 	return units.Service{
 		Name:        "web",
@@ -74,7 +76,7 @@ func TestWrittenUnits(t *testing.T) {
 
 		pair, err := units.Load([]string{s.machine.Root() + s.manager.UnitDir()}, "web.service")
 		s.must(err)
-		if findings := units.Verify(pair, units.Options{Systemd: s.version()}); len(findings) > 0 {
+		if findings := verify(pair, s.version()); len(findings) > 0 {
 			t.Errorf("Verify of the files: %v", findings)
 		}
 		findings, err := units.Analyze(s.ctx, s.machine.Command, units.System, paths...)
@@ -103,7 +105,7 @@ func TestWrittenUnits(t *testing.T) {
 		conn := s.units()
 		pair, err = conn.Pair(s.ctx, "web.service")
 		s.must(err)
-		if findings := units.Verify(pair, units.Options{Systemd: s.version()}); len(findings) > 0 {
+		if findings := verify(pair, s.version()); len(findings) > 0 {
 			t.Errorf("Verify of the live units: %v", findings)
 		}
 
@@ -112,13 +114,20 @@ func TestWrittenUnits(t *testing.T) {
 			s.release("web", "examples/web", fmt.Sprintf("version=v%d", generation))
 			s.must(conn.Reload(s.ctx, "web.service"))
 			if a := s.ask("/"); a.generation != generation {
-				t.Errorf("after the upgrade to generation %d it answers as %+v", generation, a)
+				t.Errorf("after the upgrade to generation %d it answers as %+v\n%s", generation, a, s.journal())
 			}
 		}
 		stop()
 		if n := s.show("web", "NRestarts"); n != "0" {
 			t.Errorf("NRestarts=%s", n)
 		}
+	})
+}
+
+// verify is units.Verify for a service without a helper that answers for upgrades.
+func verify(pair units.Pair, systemd int) []units.Finding {
+	return slices.DeleteFunc(units.Verify(pair, units.Options{Systemd: systemd}), func(f units.Finding) bool {
+		return f.Rule == "reload-verdict"
 	})
 }
 

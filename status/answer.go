@@ -42,8 +42,14 @@ func (c *Client) Answer(ctx context.Context, pid int) (reload.Verdict, error) {
 		}
 		// It was under way before the signal, which is still to be acted on.
 	}
-	if err := c.call(ctx, Interface+".MarkReported", uint64(v.Attempt)).Err; err != nil {
-		return reload.Verdict{}, c.explain("mark reported", err)
+	err = c.follow(ctx, func() error {
+		if err := c.call(ctx, Interface+".MarkReported", uint64(v.Attempt)).Err; err != nil {
+			return c.explain("mark reported", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return reload.Verdict{}, err
 	}
 	return v, nil
 }

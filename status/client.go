@@ -77,12 +77,18 @@ type State struct {
 	UnitProblems, RestartNeeded []string
 }
 
-// State asks for all properties. Errors: [ErrAbsent], [ErrDenied], those of the
+// State asks for all properties. It goes on where the name goes. Errors: [ErrAbsent], [ErrDenied], those of the
 // bus and of ctx.
 func (c *Client) State(ctx context.Context) (State, error) {
 	var raw map[string]dbus.Variant
-	if err := c.call(ctx, "org.freedesktop.DBus.Properties.GetAll", Interface).Store(&raw); err != nil {
-		return State{}, c.explain("state", err)
+	err := c.follow(ctx, func() error {
+		if err := c.call(ctx, "org.freedesktop.DBus.Properties.GetAll", Interface).Store(&raw); err != nil {
+			return c.explain("state", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return State{}, err
 	}
 	var w struct {
 		Unit, Phase, Build, Version, Revision  string

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/godbus/dbus/v5"
 )
 
 // One connection lists the services, asks each, and is told of what happens to them.
@@ -127,5 +129,39 @@ func TestOpenBusWithFails(t *testing.T) {
 	}
 	if _, err := here.Write([]byte{0}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("the connection is still open: %v", err)
+	}
+}
+
+// A main process that dies before it has answered is not the end of the question:
+// the name goes to another, and so does the client.
+func TestStateFollowsTheName(t *testing.T) {
+	b := startBus(t, open)
+	b.startUnit("v1")
+	c := b.client()
+	serving(t, c, 1)
+	dying := b.dial()
+	defer dying.Close()
+	asked := make(chan struct{})
+	err := dying.ExportMethodTable(map[string]any{
+		"GetAll": func(string) (map[string]dbus.Variant, *dbus.Error) {
+			close(asked)
+			dying.Close()
+			return nil, nil
+		},
+	}, Path, "org.freedesktop.DBus.Properties")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := dying.RequestName(testName, dbus.NameFlagReplaceExisting); err != nil || reply != dbus.RequestNameReplyPrimaryOwner {
+		t.Fatal(reply, err)
+	}
+	s, err := c.State(t.Context())
+	if err != nil || s.Generation != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	select {
+	case <-asked:
+	default:
+		t.Error("the one that dies was not asked")
 	}
 }

@@ -22,14 +22,15 @@
 // the line to write instead. The pair comes from files with their drop-ins
 // ([Load], [Parse]) or from a running systemd ([Conn.Pair]). Verify is a pure
 // function. [Analyze] has systemd-analyze(1) look at the same files, and [Merge]
-// puts the two together.
+// puts the two together. Which systemd is to run them, see [InstalledVersion] and
+// [Conn.Version], decides where a helper can answer for an upgrade ([ReloadPost]).
 //
 // # Live units
 //
 // [Dial] connects to the systemd of the machine or of the user, [DialWith] to that of
-// another machine. [Conn.Query], [Conn.Processes], [Conn.Store] and [Conn.Watch] tell
-// how a unit is, [Conn.Reload] reloads it and
-// waits for the result.
+// another machine. [Conn.Names] lists units; [Conn.Query], [Conn.Processes],
+// [Conn.Store] and [Conn.Watch] tell how one is; [Conn.Reload] reloads it and waits
+// for the result.
 //
 // # Who owns which descriptor
 //

@@ -29,9 +29,9 @@ type Service struct {
 	// STATUS= and ERRNO= alone. systemd sends the reload signal itself; a
 	// command here must not.
 	//
-	// ExecReload= runs beside the signal up to systemd 261 and before it, able
-	// to cancel it, from 262 on. ExecReloadPost= runs after it, from systemd
-	// 259 on ([ReloadPost]); older ones warn about it and ignore it.
+	// ExecReload= runs beside the signal on systemd 257 and earlier; on 262 before
+	// it, and can cancel it. ExecReloadPost= runs after it, from systemd 259 on
+	// ([ReloadPost]); older ones warn about it and ignore it.
 	ExecReload, ExecReloadPost []string
 
 	// Sockets are where the service listens. At least one; each is a .socket

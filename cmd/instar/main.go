@@ -1,28 +1,53 @@
-// Instar is the command line of services that are upgraded by systemctl reload.
+// Instar is the command line of services that are upgraded by systemctl reload:
 //
-// It has what their units need for systemctl reload to tell the truth:
+//	init      writes the unit files of a service, and what lets it on the bus
+//	verify    says what in a service's units gets in the way of upgrades
+//	status    shows generations, connections and the last upgrade
+//	upgrade   reloads services, follows them and prints the verdicts
+//	fds       lists what systemd's file descriptor store holds
+//	logs      lists the upgrades that the journal has
+//
+// It has flags, output and exit statuses and nothing else: what the commands do is
+// in packages units and status, and in internal/setup. A command is a file of that
+// name and those whose names begin so; root.go has the flags of all, exit.go the
+// exit statuses, remote.go and dial.go what -H does, complete.go the completion, and
+// internal/manpage the man pages. testdata/script pins what is printed.
+//
+// For systemctl reload to tell the truth, a hidden command is in the units:
 //
 //	[Service]
 //	ExecReload=/usr/bin/instar reload-verdict --phase=reload %n
 //	ExecReloadPost=/usr/bin/instar reload-verdict --phase=post %n
 //
-// and --user before %n in the units of a user. A systemd older than 259 ignores
-// the second line.
+// and --user before %n in the units of a user. A systemd older than 259 warns of the
+// second line and ignores it; init writes the one that is for the systemd there.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := root().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "instar:", err)
-		os.Exit(1)
+	status := run(ctx, root())
+	stop()
+	os.Exit(status)
+}
+
+// run runs a command line and returns its exit status. What went wrong is one
+// line on stderr for each thing that did.
+func run(ctx context.Context, cmd *cobra.Command) int {
+	err := cmd.ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, errSaid) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "instar: "+strings.ReplaceAll(err.Error(), "\n", "\ninstar: "))
 	}
+	return exitStatus(err)
 }

@@ -15,8 +15,8 @@ import (
 
 // verdictFlags are those of reload-verdict.
 type verdictFlags struct {
+	*options
 	phase string
-	user  bool
 	name  string
 }
 
@@ -31,8 +31,8 @@ const (
 // 262 does, and it has ExecReloadPost=. 257 runs it beside.
 const signalLast = 258
 
-func reloadVerdict() *cobra.Command {
-	var flags verdictFlags
+func reloadVerdict(o *options) *cobra.Command {
+	flags := verdictFlags{options: o}
 	cmd := &cobra.Command{
 		Use:   "reload-verdict --phase=reload|post UNIT",
 		Short: "Tell systemd whether the upgrade has succeeded, for ExecReload= and ExecReloadPost=",
@@ -47,12 +47,16 @@ For use in a unit:
   ExecReloadPost=/usr/bin/instar reload-verdict --phase=post %n
 
 The first tells the truth where systemd runs it beside the reload signal (257 and
-earlier) and does nothing elsewhere; there the second does, which earlier
-versions ignore.`,
+earlier). Elsewhere the second does, which earlier versions ignore, and the first is
+a preflight: it has the service ask the new build whether it could follow, and exits
+with status 1 if not, which cancels the reload before anything is started.`,
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			verdict, err := flags.verdict(cmd.Context(), args[0])
+			if errors.Is(err, status.ErrRefused) {
+				return err
+			}
 			if err != nil {
 				fmt.Fprintln(cmd.ErrOrStderr(), "instar: whether the upgrade has succeeded is not known:", err)
 				return nil
@@ -62,7 +66,6 @@ versions ignore.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.phase, "phase", "", `"reload" in ExecReload=, "post" in ExecReloadPost=`)
-	f.BoolVar(&flags.user, "user", false, "the unit is one of the user's manager")
 	f.StringVar(&flags.name, "name", "", "well-known name of the service on the bus (default: that of the unit)")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if flags.phase != phaseReload && flags.phase != phasePost {
@@ -82,7 +85,7 @@ func failure(v reload.Verdict) error {
 }
 
 // verdict finds the verdict to tell. Its Attempt is 0 if there is none to be told
-// in this phase.
+// in this phase. The error has status.ErrRefused if the new build could not follow.
 func (f verdictFlags) verdict(ctx context.Context, unit string) (reload.Verdict, error) {
 	name := f.name
 	if name == "" {
@@ -100,8 +103,11 @@ func (f verdictFlags) verdict(ctx context.Context, unit string) (reload.Verdict,
 		return client.Ended(ctx)
 	}
 	version, err := client.SystemdVersion(ctx)
-	if err != nil || version >= signalLast {
+	if err != nil {
 		return reload.Verdict{}, err
+	}
+	if version >= signalLast {
+		return reload.Verdict{}, client.Preflight(ctx)
 	}
 	pid, err := strconv.Atoi(os.Getenv("MAINPID"))
 	if err != nil {

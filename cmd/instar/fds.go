@@ -1,0 +1,233 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/units"
+
+	"github.com/spf13/cobra"
+)
+
+// fdsFlags are those of fds.
+type fdsFlags struct {
+	*options
+	json bool
+}
+
+func fdsCommand(o *options) *cobra.Command {
+	flags := fdsFlags{options: o}
+	cmd := &cobra.Command{
+		Use:   "fds UNIT",
+		Short: "List what systemd's file descriptor store holds for a service",
+		Long: `Lists the entries of a service's file descriptor store, as systemd has them, and
+what is in them. Looking changes nothing, and the service may run meanwhile.
+
+An entry of package fdstore is of one of these kinds:
+
+  fd       one descriptor
+  blob     a value: its schema and size
+  journal  a value and what has changed since: schema, size, records
+  bundle   many descriptors; counted are those that its queue keeps open, which
+           are those in the bundle and some that will go when it is compacted
+
+Any other is the application's own, of no kind. The number behind a name tells
+apart entries of one name: while one replaces another, or where a bundle has
+several queues.
+
+What is in an entry is read from the systemd process: as root, or as the user whose
+systemd it is with --user, and on this machine only. Elsewhere it says "not
+readable" and why.
+
+--json prints an array with an object for each entry:
+
+  fdname       as in FDNAME= of sd_pid_notify_with_fds(3)
+  kind         "fd", "blob", "journal", "bundle"; "" for any other
+  name         that of the application; "" for any other kind
+  number       the number behind it
+  type         "file", "socket", "fifo", "character device", "block device",
+               "directory", "anonymous"
+  path         as /proc/PID/fd shows it
+  schema, bytes, records, record_bytes, torn_bytes
+               of a blob or a journal; bytes is the size of the value
+  descriptors  of a bundle
+  not_readable why these are missing`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: o.completeUnits,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			unit, err := serviceName(args[0])
+			if err != nil {
+				return err
+			}
+			return flags.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), unit)
+		},
+	}
+	cmd.Flags().BoolVar(&flags.json, "json", false, "print JSON, for programs")
+	return cmd
+}
+
+func (f fdsFlags) run(ctx context.Context, stdout, stderr io.Writer, unit string) error {
+	systemd, err := f.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer systemd.Close()
+	entries, err := systemd.Store(ctx, unit)
+	switch {
+	case errors.Is(err, units.ErrDenied):
+		return fmt.Errorf("%s: %w", unit, units.ErrDenied)
+	case errors.Is(err, units.ErrStoreDisabled):
+		fmt.Fprintf(stderr, "instar: %s: %v\n", unit, units.ErrStoreDisabled)
+	case err != nil:
+		if now, asked := systemd.Query(ctx, unit); asked == nil && now.Load == "not-found" {
+			return fmt.Errorf("%s: there is no such unit", unit)
+		}
+		return err
+	case len(entries) == 0:
+		fmt.Fprintf(stderr, "instar: the store of %s is empty\n", unit)
+	}
+	all := describe(entries, f.holder(ctx, systemd, entries))
+	if f.json {
+		return printJSON(stdout, all, true)
+	}
+	return printEntries(stdout, all)
+}
+
+// holder is where the contents of entries can be read.
+func (f fdsFlags) holder(ctx context.Context, systemd *units.Conn, entries []units.StoreEntry) holder {
+	if f.host != "" {
+		return holder{refused: errors.New("it is on another machine: run instar there")}
+	}
+	if len(entries) == 0 {
+		return holder{}
+	}
+	pid, err := systemd.ManagerPID(ctx)
+	if err != nil {
+		return holder{refused: err}
+	}
+	return holderOf(pid)
+}
+
+// entryReport is what fds --json prints of an entry; its keys are promised.
+type entryReport struct {
+	FDName      string       `json:"fdname"`
+	Kind        fdstore.Kind `json:"kind"`
+	Name        string       `json:"name"`
+	Number      uint64       `json:"number"`
+	Type        string       `json:"type"`
+	Path        string       `json:"path"`
+	Schema      *uint32      `json:"schema,omitempty"`
+	Bytes       *int64       `json:"bytes,omitempty"`
+	Records     *int         `json:"records,omitempty"`
+	RecordBytes *int64       `json:"record_bytes,omitempty"`
+	TornBytes   *int64       `json:"torn_bytes,omitempty"`
+	Descriptors *int         `json:"descriptors,omitempty"`
+	NotReadable string       `json:"not_readable,omitempty"`
+}
+
+// describe is what there is to say of entries; h reads what is in them.
+func describe(entries []units.StoreEntry, h holder) []entryReport {
+	all := []entryReport{} // not nil: JSON has null for that
+	for _, e := range entries {
+		r := entryReport{FDName: e.Name, Type: typeName(e.Mode), Path: e.Path}
+		if kind, name, number, ok := fdstore.ParseName(e.Name); ok {
+			r.Kind, r.Name, r.Number = kind, name, number
+		}
+		if err := r.read(e, h); err != nil {
+			r.NotReadable = strings.ReplaceAll(err.Error(), "\n", "; ")
+		}
+		all = append(all, r)
+	}
+	slices.SortStableFunc(all, func(a, b entryReport) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number), cmp.Compare(a.FDName, b.FDName))
+	})
+	return all
+}
+
+// read fills in what is in an entry.
+func (r *entryReport) read(e units.StoreEntry, h holder) error {
+	switch r.Kind {
+	case fdstore.KindBlob, fdstore.KindJournal:
+		c, err := h.contents(e)
+		if err != nil {
+			return err
+		}
+		if c.Kind != r.Kind {
+			return fmt.Errorf("it is a %s", c.Kind)
+		}
+		r.Schema, r.Bytes = &c.Schema, &c.Bytes
+		if c.Kind == fdstore.KindJournal {
+			r.Records, r.RecordBytes, r.TornBytes = &c.Records, &c.RecordBytes, &c.Torn
+		}
+	case fdstore.KindBundle:
+		n, err := h.queued(e)
+		if err != nil {
+			return err
+		}
+		r.Descriptors = &n
+	}
+	return nil
+}
+
+// typeName is the type of a file, as stat(1) has it.
+func typeName(mode os.FileMode) string {
+	switch {
+	case mode&os.ModeSocket != 0:
+		return "socket"
+	case mode&os.ModeNamedPipe != 0:
+		return "fifo"
+	case mode&os.ModeCharDevice != 0:
+		return "character device"
+	case mode&os.ModeDevice != 0:
+		return "block device"
+	case mode.IsDir():
+		return "directory"
+	case mode.IsRegular():
+		return "file"
+	}
+	return "anonymous" // an eventfd, a pidfd and their like
+}
+
+// printEntries prints a table for people.
+func printEntries(w io.Writer, all []entryReport) error {
+	if len(all) == 0 {
+		return nil
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "KIND\tNAME\tNUMBER\tCONTENTS")
+	for _, r := range all {
+		kind, name, number := string(r.Kind), r.Name, fmt.Sprint(r.Number)
+		if kind == "" {
+			kind, name, number = "-", r.FDName, "-"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", kind, plain(name), number, plain(r.contents()))
+	}
+	return table.Flush()
+}
+
+// contents is what is in an entry, for people.
+func (r entryReport) contents() string {
+	switch {
+	case r.NotReadable != "":
+		return "not readable: " + r.NotReadable
+	case r.Records != nil:
+		s := fmt.Sprintf("schema %d, %s and %s of %s", *r.Schema, count(int(*r.Bytes), "byte"), count(*r.Records, "record"), count(int(*r.RecordBytes), "byte"))
+		if *r.TornBytes > 0 {
+			s += fmt.Sprintf(", %s of an unfinished one", count(int(*r.TornBytes), "byte"))
+		}
+		return s
+	case r.Schema != nil:
+		return fmt.Sprintf("schema %d, %s", *r.Schema, count(int(*r.Bytes), "byte"))
+	case r.Descriptors != nil:
+		return count(*r.Descriptors, "descriptor")
+	}
+	return r.Type + " " + r.Path
+}

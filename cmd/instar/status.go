@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/instar-project/instar/status"
+
+	"github.com/spf13/cobra"
+)
+
+// statusFlags are those of status.
+type statusFlags struct {
+	*options
+	json, watch bool
+}
+
+func statusCommand(o *options) *cobra.Command {
+	flags := statusFlags{options: o}
+	cmd := &cobra.Command{
+		Use:   "status [UNIT…]",
+		Short: "Show the generations of services, their connections and their last upgrade",
+		Long: `Shows what services say of themselves, and what systemd says of their units: the
+generation that serves, its build and connections; older generations that still
+drain, and when what is left of them is closed; the sockets; the entries in
+systemd's file descriptor store; the last upgrade and how long its steps took.
+
+Without a UNIT it shows all services on the bus that have something to show.
+
+The bars show how the connections are spread over the generations.
+
+--json prints an array with an object for each service:
+
+  unit       "web.service"
+  name       its well-known name on the bus
+  problem    why there is no state, or none of systemd; left out otherwise
+  state      what the service says; null if it shows no status:
+             generation, phase, build, version, revision, main_pid, since (when
+             this generation became the main one; null if not known), connections,
+             draining [{generation, pid, build, connections, deadline}],
+             sockets [{name, network, address}], store {used, max},
+             attempts, attempts_not_lasting, and
+             upgrade {attempt, from, to {generation, pid, build}, succeeded, reason,
+             began, took_seconds, steps [{phase, took_seconds}]}, null if there was none,
+             unit_problems (settings of the unit that stand in the way of upgrades),
+             restart_needed (settings that have changed, and that no reload changes)
+  systemd    what systemd says; null if it cannot be asked:
+             load_state, active_state, sub_state, main_pid, restarts,
+             need_daemon_reload, active_since
+
+Times are RFC 3339, durations seconds.
+
+--watch goes on until ctrl-C: on a terminal the view is drawn again in its place,
+elsewhere whatever has changed is printed anew, and with --json as one array a line.
+
+Exit status: 1 if a UNIT does not exist or shows no status.`,
+		Example: `  instar status web
+  instar status --watch
+  instar -H web1.example.org status --json`,
+		ValidArgsFunction: o.completeUnits,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			unitNames, err := serviceNames(args)
+			if err != nil {
+				return err
+			}
+			return flags.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), unitNames)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&flags.json, "json", false, "print JSON, for programs")
+	f.BoolVarP(&flags.watch, "watch", "w", false, "go on, and show what changes")
+	return cmd
+}
+
+func (f statusFlags) run(ctx context.Context, stdout, stderr io.Writer, unitNames []string) error {
+	s, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	look := func(ctx context.Context) ([]report, error) { return s.reports(ctx, unitNames) }
+	if f.watch {
+		return f.follow(ctx, s, stdout, look)
+	}
+	all, err := look(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		fmt.Fprintf(stderr, "instar: no service on the %s bus shows its status\n", f.scope())
+	}
+	if err := f.show(stdout, all, paletteFor(stdout), new(scale)); err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.State == nil && len(unitNames) > 0 {
+			return errSaid // in its report
+		}
+	}
+	return nil
+}
+
+// show prints reports.
+func (f statusFlags) show(w io.Writer, all []report, p palette, bars *scale) error {
+	if f.json {
+		return printJSON(w, all, !f.watch)
+	}
+	return printReports(w, all, time.Now(), p, bars)
+}
+
+// reports are those of the units, or of all services on the bus if there are none.
+func (s *site) reports(ctx context.Context, unitNames []string) ([]report, error) {
+	all := []report{} // not nil: JSON has null for that
+	for _, unit := range unitNames {
+		name, err := status.Name(unit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s.report(ctx, unit, name))
+	}
+	if len(unitNames) > 0 {
+		return all, ctx.Err()
+	}
+	names, err := s.bus.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		r := s.report(ctx, "", name)
+		if r.gone {
+			continue // since the names were listed
+		}
+		all = append(all, r)
+	}
+	return all, ctx.Err()
+}
+
+// report asks both sides about a service. unit may be "": then the service says
+// which it is.
+func (s *site) report(ctx context.Context, unit, name string) report {
+	r := report{Unit: unit, Name: name}
+	var state status.State
+	client, err := s.bus.Client(name)
+	if err == nil {
+		state, err = client.State(ctx)
+	}
+	r.gone = errors.Is(err, status.ErrAbsent)
+	if err == nil && unit == "" {
+		r.Unit = state.Unit
+	}
+	if r.Unit != "" {
+		live, asked := s.systemd.Query(ctx, r.Unit)
+		if asked == nil {
+			r.Systemd = systemdOf(live)
+		}
+		err = errors.Join(err, asked)
+	}
+	if state.Generation != 0 {
+		r.State = stateOf(state, r.Systemd)
+	}
+	if err != nil {
+		r.Problem = r.explain(err)
+	}
+	return r
+}
+
+// paletteFor is the colours for where the output goes: none but on a terminal, nor
+// where NO_COLOR is set.
+func paletteFor(w io.Writer) palette {
+	if _, ok := terminal(w); !ok || os.Getenv("NO_COLOR") != "" {
+		return palette{}
+	}
+	return colours
+}

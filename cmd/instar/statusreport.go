@@ -1,0 +1,194 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/status"
+	"github.com/instar-project/instar/units"
+)
+
+// What status --json prints. The keys are promised, and documented in the help of the
+// command: there may be more of them one day, never fewer.
+
+type report struct {
+	Unit    string         `json:"unit"`
+	Name    string         `json:"name"`
+	Problem string         `json:"problem,omitempty"`
+	State   *stateReport   `json:"state"`
+	Systemd *systemdReport `json:"systemd"`
+
+	gone bool // nobody has the name
+}
+
+type stateReport struct {
+	Generation         int              `json:"generation"`
+	Phase              string           `json:"phase"`
+	Build              string           `json:"build"`
+	Version            string           `json:"version"`
+	Revision           string           `json:"revision"`
+	MainPID            int              `json:"main_pid"`
+	Since              *time.Time       `json:"since"`
+	Connections        int              `json:"connections"`
+	Draining           []drainingReport `json:"draining"`
+	Sockets            []socketReport   `json:"sockets"`
+	Store              storeReport      `json:"store"`
+	Attempts           int              `json:"attempts"`
+	AttemptsNotLasting int              `json:"attempts_not_lasting"`
+	Upgrade            *upgradeReport   `json:"upgrade"`
+	UnitProblems       []string         `json:"unit_problems"`
+	RestartNeeded      []string         `json:"restart_needed"`
+}
+
+type partyReport struct {
+	Generation int    `json:"generation"`
+	PID        int    `json:"pid"`
+	Build      string `json:"build"`
+}
+
+type drainingReport struct {
+	partyReport
+	Connections int       `json:"connections"`
+	Deadline    time.Time `json:"deadline"`
+}
+
+type socketReport struct {
+	Name    string `json:"name"`
+	Network string `json:"network"`
+	Address string `json:"address"`
+}
+
+type storeReport struct {
+	Used int `json:"used"`
+	Max  int `json:"max"`
+}
+
+type upgradeReport struct {
+	Attempt   int          `json:"attempt"`
+	From      partyReport  `json:"from"`
+	To        partyReport  `json:"to"`
+	Succeeded bool         `json:"succeeded"`
+	Reason    string       `json:"reason"`
+	Began     time.Time    `json:"began"`
+	Took      float64      `json:"took_seconds"`
+	Steps     []stepReport `json:"steps"`
+
+	verdict reload.Verdict
+}
+
+type stepReport struct {
+	Phase string  `json:"phase"`
+	Took  float64 `json:"took_seconds"`
+}
+
+type systemdReport struct {
+	Load             string     `json:"load_state"`
+	Active           string     `json:"active_state"`
+	Sub              string     `json:"sub_state"`
+	MainPID          int        `json:"main_pid"`
+	Restarts         int        `json:"restarts"`
+	NeedDaemonReload bool       `json:"need_daemon_reload"`
+	ActiveSince      *time.Time `json:"active_since"`
+}
+
+// stateOf is what a service says. systemd may be nil.
+func stateOf(s status.State, systemd *systemdReport) *stateReport {
+	r := &stateReport{
+		Generation: s.Generation, Phase: s.Phase, Build: s.Build, Version: s.Version, Revision: s.Revision,
+		MainPID: s.MainPID, Since: since(s, systemd), Connections: s.Connections,
+		Draining: []drainingReport{}, Sockets: []socketReport{},
+		Store:    storeReport{s.StoreUsed, s.StoreMax},
+		Attempts: s.Attempts, AttemptsNotLasting: s.NotLasting,
+		Upgrade:       upgradeOf(s.Verdict),
+		UnitProblems:  append([]string{}, s.UnitProblems...), // not nil: JSON has null for that
+		RestartNeeded: append([]string{}, s.RestartNeeded...),
+	}
+	for _, d := range s.Draining {
+		r.Draining = append(r.Draining, drainingReport{partyReport(d.Party), d.Connections, d.Deadline.UTC()})
+	}
+	for _, socket := range s.Sockets {
+		r.Sockets = append(r.Sockets, socketReport(socket))
+	}
+	return r
+}
+
+// since is when the generation that answers became the main one, as far as its last
+// upgrade tells: one that has failed since hides it. The first generation is as old
+// as the unit's last start.
+func since(s status.State, systemd *systemdReport) *time.Time {
+	v := s.Verdict
+	switch {
+	case v.Attempt != 0 && v.Err == nil && v.To.Generation == s.Generation:
+		t := v.Began.Add(v.Took()).UTC()
+		return &t
+	case s.Generation == 1 && systemd != nil:
+		return systemd.ActiveSince
+	}
+	return nil
+}
+
+// underWay is how many upgrades have begun and not ended: 1 or 0.
+func (s *stateReport) underWay() int {
+	ended := 0
+	if s.Upgrade != nil {
+		ended = s.Upgrade.Attempt
+	}
+	return min(1, max(0, s.Attempts-ended))
+}
+
+func upgradeOf(v reload.Verdict) *upgradeReport {
+	if v.Attempt == 0 {
+		return nil
+	}
+	r := &upgradeReport{
+		Attempt: v.Attempt, From: partyReport(v.From), To: partyReport(v.To),
+		Succeeded: v.Err == nil, Began: v.Began.UTC(), Took: v.Took().Seconds(), Steps: []stepReport{},
+		verdict: v,
+	}
+	if v.Err != nil {
+		r.Reason = v.Err.Error()
+	}
+	for _, s := range v.Steps {
+		r.Steps = append(r.Steps, stepReport{s.Phase, s.Took.Seconds()})
+	}
+	return r
+}
+
+func systemdOf(s units.Status) *systemdReport {
+	r := &systemdReport{
+		Load: s.Load, Active: s.Active, Sub: s.Sub, MainPID: s.MainPID,
+		Restarts: s.NRestarts, NeedDaemonReload: s.NeedDaemonReload,
+	}
+	if !s.ActiveEnter.IsZero() {
+		t := s.ActiveEnter.UTC()
+		r.ActiveSince = &t
+	}
+	return r
+}
+
+// explain says in one line why something is missing from the report.
+func (r *report) explain(err error) string {
+	switch {
+	case r.Systemd != nil && r.Systemd.Load == "not-found":
+		return "there is no such unit"
+	case r.gone && r.Systemd != nil && r.Systemd.Active != "active" && r.Systemd.Active != "reloading":
+		return "it does not run"
+	case errors.Is(err, status.ErrAbsent):
+		return "it shows no status: nobody has the name " + r.Name + " on the bus (package status; the log of the service may say why)"
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+// printJSON prints v, over several lines for people or on one.
+func printJSON(w io.Writer, v any, indent bool) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	if indent {
+		e.SetIndent("", "  ")
+	}
+	return e.Encode(v)
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// upgradeFlags are those of upgrade.
+type upgradeFlags struct {
+	*options
+	timeout         time.Duration
+	allDrainingDone bool
+	noPreflight     bool
+}
+
+func upgradeCommand(o *options) *cobra.Command {
+	flags := upgradeFlags{options: o}
+	cmd := &cobra.Command{
+		Use:   "upgrade UNIT…",
+		Short: "Upgrade services, follow them, and print the verdicts",
+		Long: `Upgrades services, one after the other, by a reload of their units: what
+systemctl reload does. It first has each service ask its new binary whether it
+would do (preflight), follows the phases on stderr, and prints the verdict, one
+line a unit. An upgrade that fails leaves the service as it was, with its reason
+in that line; the other units are upgraded all the same.
+
+The verdict is the service's own word, by D-Bus. Of one that shows no status only
+systemd's is known: that the reload was done, or not.
+
+--timeout bounds each unit. What has begun goes on after it.
+
+Exit status: 0 if every upgrade has succeeded; 1 if one has not, or if it is not
+known; with --all-draining-done also if an older generation has not exited.`,
+		Example: `  instar upgrade web
+  instar upgrade web@1 web@2 --timeout=2m --all-draining-done`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: o.completeUnits,
+		PreRunE: func(*cobra.Command, []string) error {
+			if flags.timeout < 0 {
+				return fmt.Errorf("--timeout=%v: want a duration such as 90s, or 0 for as long as it takes", flags.timeout)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			unitNames, err := serviceNames(args)
+			if err != nil {
+				return err
+			}
+			return flags.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), unitNames)
+		},
+	}
+	f := cmd.Flags()
+	f.DurationVar(&flags.timeout, "timeout", 0, "how long to wait for each unit, such as 90s (default: as long as it takes)")
+	f.BoolVar(&flags.allDrainingDone, "all-draining-done", false, "wait until every older generation has exited")
+	f.BoolVar(&flags.noPreflight, "no-preflight", false, "start the new binary without asking it first")
+	return cmd
+}
+
+func (f upgradeFlags) run(ctx context.Context, stdout, stderr io.Writer, unitNames []string) error {
+	s, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	failed := 0
+	for i, unit := range unitNames {
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted; not upgraded: %v", unitNames[i:])
+		}
+		u := &upgrade{site: s, unit: unit, flags: f, tell: &progress{w: stderr, unit: unit}}
+		line, err := u.run(ctx)
+		u.tell.end()
+		if line != "" {
+			fmt.Fprintf(stdout, "%s: %s\n", unit, line)
+		}
+		if err != nil {
+			failed++
+		}
+		if err != nil && !errors.Is(err, errSaid) {
+			fmt.Fprintf(stderr, "instar: %s: %v\n", unit, err)
+		}
+	}
+	switch {
+	case failed == 0:
+		return nil
+	case len(unitNames) > 1:
+		return fmt.Errorf("%d of %d upgrades have not succeeded", failed, len(unitNames))
+	}
+	return errSaid
+}

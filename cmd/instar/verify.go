@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/instar-project/instar/units"
+
+	"github.com/spf13/cobra"
+)
+
+// verifyFlags are those of verify.
+type verifyFlags struct {
+	*options
+	live, strict, list, json, noAnalyze   bool
+	readyTimeout, drainTimeout, probation time.Duration
+	store, systemd                        int
+}
+
+func verifyCommand(o *options) *cobra.Command {
+	flags := &verifyFlags{options: o}
+	cmd := &cobra.Command{
+		Use:   "verify UNIT|FILE…",
+		Short: "Say what in a service's units gets in the way of upgrades",
+		Long: `Looks at services and their sockets, whoever has written them, and prints a line
+for each setting that gets in the way of upgrades: where it is, how bad, why, what
+to write instead, and where to read on. What systemd-analyze verify says of the
+same files is among it.
+
+A FILE has a "/" or the suffix of a unit in it and is there; the units that belong
+to it are looked for in its folder. A UNIT is looked for where systemd looks, or
+with --live, and on another machine, in the running systemd.
+
+An error: upgrades do not work, or lose something. A warning: they do until
+something else goes wrong. A hint: it works, and could be better.
+
+--json prints an array of findings: rule, severity, unit, file and line (if it is a
+line of a file), section, directive, reason, write (instead) and man; with --list of
+rules: rule, severity, wants and man.
+
+Exit status: 1 if there is an error, or with --strict a warning.`,
+		Example: `  instar verify web
+  instar verify ./web.service
+  instar verify --live --strict web
+  instar verify --list`,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			names, _ := o.completeUnits(cmd, args, typed)
+			return names, cobra.ShellCompDirectiveDefault // and files
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.list {
+				return flags.printRules(cmd)
+			}
+			return flags.run(cmd, args)
+		},
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if flags.list {
+			return cobra.NoArgs(cmd, args)
+		}
+		return cobra.MinimumNArgs(1)(cmd, args)
+	}
+	f := cmd.Flags()
+	f.BoolVar(&flags.live, "live", false, "look at the units as the running systemd has them")
+	f.BoolVar(&flags.strict, "strict", false, "exit with 1 on warnings as well")
+	f.BoolVar(&flags.list, "list", false, "list the rules")
+	f.BoolVar(&flags.noAnalyze, "no-analyze", false, "leave systemd-analyze verify out")
+	f.DurationVar(&flags.readyTimeout, "ready-timeout", units.DefaultReadyTimeout, "`TIME` that a successor may take to initialise, as in reload.Config")
+	f.DurationVar(&flags.drainTimeout, "drain-timeout", units.DefaultDrainTimeout, "`TIME` that a predecessor may take to drain, as in reload.Config")
+	f.DurationVar(&flags.probation, "probation", 0, "`TIME` that a successor must prove itself for, as in reload.Config")
+	f.IntVar(&flags.store, "store", 0, "how many `ENTRIES` the service wants systemd to keep")
+	f.IntVar(&flags.systemd, "systemd", 0, "major `VERSION` that is to run the units (default: the one there)")
+	f.BoolVar(&flags.json, "json", false, "print JSON")
+	return cmd
+}
+
+func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
+	targets, version, err := f.targets(cmd.Context(), args)
+	if err != nil {
+		return err
+	}
+	options := units.Options{
+		ReadyTimeout: f.readyTimeout, DrainTimeout: f.drainTimeout, Probation: f.probation,
+		Store: f.store, Systemd: version,
+	}
+	var findings []units.Finding
+	for _, t := range targets {
+		said, err := f.analyze(cmd, t)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, units.Merge(units.Verify(t.pair, options), said)...)
+	}
+	if err := f.print(cmd, targets, findings); err != nil {
+		return err
+	}
+	worst := units.Error
+	if f.strict {
+		worst = units.Warning
+	}
+	if slices.ContainsFunc(findings, func(found units.Finding) bool { return found.Severity >= worst }) {
+		return errSaid
+	}
+	return nil
+}
+
+// analyze has systemd-analyze look at a service's files, where they are.
+func (f *verifyFlags) analyze(cmd *cobra.Command, t target) ([]units.Finding, error) {
+	if f.noAnalyze || len(t.files) == 0 {
+		return nil, nil
+	}
+	findings, err := units.Analyze(cmd.Context(), f.runner(), f.scope(), t.files...)
+	if errors.Is(err, units.ErrNoAnalyze) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "instar: systemd-analyze is not installed: what it would say is left out")
+		return nil, nil
+	}
+	return findings, err
+}
+
+func (f *verifyFlags) print(cmd *cobra.Command, targets []target, findings []units.Finding) error {
+	if f.json {
+		list := []jsonFinding{}
+		for _, found := range findings {
+			list = append(list, jsonFinding(found))
+		}
+		return printJSON(cmd.OutOrStdout(), list, true)
+	}
+	out := cmd.OutOrStdout()
+	for _, found := range findings {
+		fmt.Fprintln(out, found)
+	}
+	if len(findings) == 0 {
+		for _, t := range targets {
+			fmt.Fprintf(out, "%s: nothing to say\n", t.pair.Service.Name)
+		}
+	}
+	return nil
+}
+
+// jsonFinding is a finding as --json shows it: units.Finding with the keys of JSON.
+type jsonFinding struct {
+	Rule      string         `json:"rule"`
+	Severity  units.Severity `json:"severity"`
+	Unit      string         `json:"unit"`
+	File      string         `json:"file,omitempty"`
+	Line      int            `json:"line,omitempty"`
+	Section   string         `json:"section,omitempty"`
+	Directive string         `json:"directive,omitempty"`
+	Reason    string         `json:"reason"`
+	Write     string         `json:"write,omitempty"`
+	Man       string         `json:"man,omitempty"`
+}
+
+// printRules lists what is looked for.
+func (f *verifyFlags) printRules(cmd *cobra.Command) error {
+	type rule struct {
+		ID       string         `json:"rule"`
+		Severity units.Severity `json:"severity"`
+		Summary  string         `json:"wants"`
+		Man      string         `json:"man"`
+	}
+	var rules []rule
+	for _, r := range units.Rules() {
+		rules = append(rules, rule{r.ID, r.Severity, r.Summary, r.Man})
+	}
+	if f.json {
+		return printJSON(cmd.OutOrStdout(), rules, true)
+	}
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, r := range rules {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.ID, r.Severity, r.Summary, r.Man)
+	}
+	return table.Flush()
+}
+
+// runner runs commands where the units are; nil: here.
+func (f *verifyFlags) runner() units.Runner {
+	if f.host == "" {
+		return nil
+	}
+	return func(ctx context.Context, name string, args ...string) *exec.Cmd {
+		d, err := parseDestination(f.host)
+		argv := d.ssh(append([]string{name}, args...)...)
+		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+		if err != nil {
+			cmd.Err = err // what Run then returns
+		}
+		return cmd
+	}
+}
