@@ -40,6 +40,15 @@ test-matrix: tools ## integration tests on systemd 254, 257 and 262
 harms: tools ## the harm that each rule of units.Verify warns of, on systemd 254, 257 and 262
 	INSTAR_HARMS=1 INSTAR_SYSTEMD=$(VERSIONS) $(GO) test -count=1 -timeout 30m -run '^TestHarms$$' ./integration
 
+.PHONY: deb
+deb: ## the Debian package, dist/instar_VERSION_ARCH.deb
+	@scripts/deb
+
+.PHONY: check-deb
+check-deb: deb ## what lintian says of it
+	@scripts/install-tools lintian
+	lintian --fail-on error,warning dist/instar_*.deb
+
 .PHONY: bench-core
 bench-core: tools ## what Instar costs, as ratios within one run
 	@$(GO) run ./integration/benchcore
@@ -47,6 +56,10 @@ bench-core: tools ## what Instar costs, as ratios within one run
 .PHONY: store
 store: tools ## nothing is lost when every process dies, and what it costs, on systemd 254, 257 and 262
 	@INSTAR_SYSTEMD=$(VERSIONS) $(GO) run ./integration/storeproof
+
+.PHONY: cli
+cli: tools ## what the command line sets up is right and tells the truth, on systemd 254, 257 and 262
+	@INSTAR_SYSTEMD=$(VERSIONS) $(GO) run ./integration/cliproof
 
 .PHONY: faults
 faults: tools ## every fault at every step of an upgrade under load, on systemd 254, 257 and 262
