@@ -101,21 +101,7 @@ func stop(t *testing.T, s *site) {
 	s.release("web", "examples/web", "version=v1")
 	s.install("web")
 	s.ask("/")
-	answers := make(chan error)
-	go func() {
-		_, err := s.tryAsk("/slow?d=700ms")
-		answers <- err
-	}()
-	s.eventually("the request is under way", func() bool {
-		return strings.Contains(s.sockets(), "ESTAB")
-	})
-	s.must(s.manager.Stop(s.ctx, "web.service"))
-	if err := <-answers; err != nil {
-		t.Errorf("a request under way at systemctl stop: %v", err)
-	}
-	if result := s.show("web", "Result"); result != "success" {
-		t.Errorf("Result=%s", result)
-	}
+	s.stopDrains()
 	if a := s.ask("/"); a.generation != 1 {
 		t.Errorf("the socket starts the service anew, which answers as %+v", a)
 	}
@@ -137,6 +123,12 @@ func stopAfterUpgrade(t *testing.T, s *site) {
 	s.eventually("nobody but the main process is left", func() bool {
 		return s.processes("web") == 1 && s.show("web", "MainPID") == successor
 	})
+	s.stopDrains()
+}
+
+// stopDrains is systemctl stop with a request under way, which is finished.
+func (s *site) stopDrains() {
+	s.Helper()
 	answers := make(chan error)
 	go func() {
 		_, err := s.tryAsk("/slow?d=700ms")
@@ -147,10 +139,10 @@ func stopAfterUpgrade(t *testing.T, s *site) {
 	})
 	s.must(s.manager.Stop(s.ctx, "web.service"))
 	if err := <-answers; err != nil {
-		t.Errorf("a request under way at systemctl stop: %v\n%s", err, s.journal())
+		s.Errorf("a request under way at systemctl stop: %v\n%s", err, s.journal())
 	}
 	if result := s.show("web", "Result"); result != "success" {
-		t.Errorf("Result=%s", result)
+		s.Errorf("Result=%s", result)
 	}
 }
 

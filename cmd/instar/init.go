@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/instar-project/instar/internal/setup"
+	"github.com/instar-project/instar/cmd/instar/internal/setup"
 	"github.com/instar-project/instar/status"
 	"github.com/instar-project/instar/units"
 

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/instar-project/instar/internal/setup"
+	"github.com/instar-project/instar/cmd/instar/internal/setup"
 	"github.com/instar-project/instar/units"
 
 	"github.com/spf13/cobra"

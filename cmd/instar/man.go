@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/instar-project/instar/internal/manpage"
+	"github.com/instar-project/instar/cmd/instar/internal/manpage"
 
 	"github.com/spf13/cobra"
 )

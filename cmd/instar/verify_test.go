@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/instar-project/instar/internal/setup"
+	"github.com/instar-project/instar/cmd/instar/internal/setup"
 	"github.com/instar-project/instar/units"
 )
 
