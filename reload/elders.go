@@ -3,6 +3,7 @@ package reload
 import (
 	"cmp"
 	"errors"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -125,12 +126,15 @@ func (s *Service) meet(fds []int) {
 	}
 	s.keep(line)
 	go func() {
-		s.eachMessage(line, func(m handover.Message, fds []int) {
+		err := s.eachMessage(line, func(m handover.Message, fds []int) {
 			closeAll(fds)
 			if d, ok := m.(handover.Draining); ok {
 				s.heardOfDrain(line, d)
 			}
 		})
+		if err != nil {
+			s.log.Debug("elder", "error", err)
+		}
 		s.elders.gone(line)
 		s.shown.changed()
 		line.Close()
@@ -217,7 +221,9 @@ func (s *Service) heardFromMain(m handover.Message, fds []int) {
 		default:
 		}
 		go func() {
-			s.eachMessage(line, s.heardFromMain)
+			if err := s.eachMessage(line, s.heardFromMain); err != nil {
+				s.log.Debug("line to the main process", "error", err)
+			}
 			line.Close()
 		}()
 		return
@@ -229,15 +235,18 @@ func (s *Service) heardFromMain(m handover.Message, fds []int) {
 func (s *Service) keep(line *handover.Conn) { given(s, line) }
 
 // eachMessage hands every message of a line to take, with the descriptors,
-// which are take's then, until the line ends.
-func (s *Service) eachMessage(line *handover.Conn, take func(handover.Message, []int)) {
+// which are take's then, until the line ends. The error is that of a message that
+// cannot be read; nil: the other end has gone.
+func (s *Service) eachMessage(line *handover.Conn, take func(handover.Message, []int)) error {
 	for {
 		m, fds, err := line.Receive()
 		switch {
 		case errors.Is(err, handover.ErrUnknownType):
 			s.log.Debug("ignored", "error", err)
+		case errors.Is(err, io.EOF):
+			return nil
 		case err != nil:
-			return
+			return err
 		default:
 			take(m, fds)
 		}

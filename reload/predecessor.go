@@ -54,7 +54,7 @@ func (s *Service) follow(p *predecessor) {
 		awaitEnd(p.pid)
 		s.post(nil, generation.Event{Kind: generation.PredecessorGone})
 	}()
-	s.eachMessage(p.line, func(m handover.Message, fds []int) {
+	err := s.eachMessage(p.line, func(m handover.Message, fds []int) {
 		if _, ok := m.(handover.Elder); ok {
 			s.meet(fds)
 			return
@@ -83,6 +83,9 @@ func (s *Service) follow(p *predecessor) {
 			s.post(nil, generation.Event{Kind: generation.Released})
 		}
 	})
+	if err != nil {
+		s.log.Debug("predecessor", "error", err)
+	}
 }
 
 // tell says something to the predecessor. A predecessor that has gone shows as

@@ -2,9 +2,7 @@ package reload
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"strings"
@@ -117,18 +115,7 @@ func (s *Service) watch(next *successor) {
 }
 
 func (s *Service) listen(next *successor) {
-	for {
-		m, fds, err := next.line.Receive()
-		switch {
-		case errors.Is(err, handover.ErrUnknownType):
-			s.log.Debug("ignored", "error", err)
-			continue
-		case errors.Is(err, io.EOF):
-			return
-		case err != nil:
-			s.post(next, generation.Event{Kind: generation.SuccessorGarbled, Err: fmt.Errorf("%w: %w", ErrProtocol, err)})
-			return
-		}
+	err := s.eachMessage(next.line, func(m handover.Message, fds []int) {
 		switch m.(type) {
 		case handover.Stored, handover.Removed:
 			s.heardOfStore(m, fds)
@@ -140,7 +127,7 @@ func (s *Service) listen(next *successor) {
 			closeAll(fds)
 			e, ok := heardFromSuccessor(next, m)
 			if !ok {
-				continue
+				return
 			}
 			if e.Kind == generation.SuccessorUnhealthy {
 				// It finishes what it has accepted, and nobody else would notice if
@@ -149,6 +136,9 @@ func (s *Service) listen(next *successor) {
 			}
 			s.post(next, e)
 		}
+	})
+	if err != nil {
+		s.post(next, generation.Event{Kind: generation.SuccessorGarbled, Err: fmt.Errorf("%w: %w", ErrProtocol, err)})
 	}
 }
 
