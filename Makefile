@@ -55,11 +55,11 @@ bench-core: tools ## what Instar costs, as ratios within one run
 
 .PHONY: store
 store: tools ## nothing is lost when every process dies, and what it costs, on systemd 254, 257 and 262
-	@INSTAR_SYSTEMD=$(VERSIONS) $(GO) run ./integration/storeproof
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/storeproof
 
 .PHONY: cli
 cli: tools ## what the command line sets up is right and tells the truth, on systemd 254, 257 and 262
-	@INSTAR_SYSTEMD=$(VERSIONS) $(GO) run ./integration/cliproof
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/cliproof
 
 .PHONY: faults
 faults: tools ## every fault at every step of an upgrade under load, on systemd 254, 257 and 262

@@ -2,6 +2,7 @@ package fdstore
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +61,27 @@ func BenchmarkBareSendmsg(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		must(unix.SendmsgN(q.fd, data, rights, nil, unix.MSG_DONTWAIT))
+		if n++; n%maxAdds == 0 {
+			b.StopTimer()
+			if err := q.disconnect(); err != nil {
+				b.Fatal(err)
+			}
+			if err := q.connect(); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+		}
+	}
+}
+
+// A removal is a record of the notes.
+func BenchmarkBareSendmsgPlain(b *testing.B) {
+	q := must(newQueue())
+	defer q.close()
+	data := make([]byte, messageHeader+3+len(benchLabel))
+	n := 0
+	for b.Loop() {
+		must(unix.SendmsgN(q.fd, data, nil, nil, unix.MSG_DONTWAIT))
 		if n++; n%maxAdds == 0 {
 			b.StopTimer()
 			if err := q.disconnect(); err != nil {
@@ -150,6 +172,29 @@ func BenchmarkBundleAddRemove(b *testing.B) {
 				i = (i + 7919) % len(ids) // a prime: anybody leaves
 			}
 			b.ReportMetric(float64(len(bundle.packed)+1), "queues")
+		})
+	}
+}
+
+// The same with a connection, which lends its descriptor, as long as it is open.
+func BenchmarkBundleAddConnRemove(b *testing.B) {
+	for _, n := range benchSizes {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			bundle, ids := filled(b, n)
+			conn, label := os.NewFile(uintptr(must(duplicate(benchSocket(b)))), "conn"), []byte(benchLabel)
+			defer conn.Close()
+			i := 0
+			for b.Loop() {
+				id, err := bundle.AddConn(conn, label)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := bundle.Remove(ids[i]); err != nil {
+					b.Fatal(err)
+				}
+				ids[i] = id
+				i = (i + 7919) % len(ids)
+			}
 		})
 	}
 }

@@ -22,7 +22,8 @@ type Item struct {
 }
 
 // Bundle keeps thousands of descriptors in a few entries of the store: see
-// [Store.Bundle]. Adding one or removing one is a sendmsg(2) that systemd does not see.
+// [Store.Bundle]. Adding one is a sendmsg(2) and removing one a write(2), which systemd
+// does not see.
 // Its methods may be called from several goroutines at once.
 //
 // What is in a bundle stays open, whoever closes it: the other end of a connection
@@ -40,35 +41,43 @@ type Bundle struct {
 
 	mu         sync.Mutex
 	index      *index
-	young      *queue   // takes single ops as they come
+	notes      *notes   // take what is no add
+	young      *queue   // takes single adds as they come
 	packed     []*queue // take messages of up to maxAdds descriptors
 	limit      int      // how many descriptors may be in flight
 	recovering int      // iterators under way: messages must not move
+	removed    int      // since the last cleaning
 	unsettled  bool     // the young queue could not be packed; wait until it must be
 
 	// Buffers of the change being made, kept for the next.
 	body     []byte
 	datagram []byte
 	op       [1]op
+	ops      []op
+	carrier  carrier
+	lending  lending
 	fd       [1]int
 	err      error // why there can be no changes
 }
 
-// openBundle takes ownership of the queues, on error too.
-func openBundle(name string, queues []*queue, grow func() (*queue, error)) (*Bundle, error) {
-	b := &Bundle{name: name, grow: grow, index: newIndex(), young: queues[0], packed: queues[1:], limit: inFlightLimit()}
+// openBundle takes ownership of the parts, on error too.
+func openBundle(name string, p parts, grow func() (*queue, error)) (*Bundle, error) {
+	b := &Bundle{name: name, grow: grow, index: newIndex(), notes: p.notes, young: p.queues[0], packed: p.queues[1:], limit: inFlightLimit()}
+	b.lending.add = func(fd uintptr) {
+		b.lending.id, b.lending.err = b.add(int(fd), b.lending.raw, b.lending.label)
+	}
 	if err := b.load(); err != nil {
-		b.closeQueues()
+		b.closeParts()
 		return nil, err
 	}
 	return b, nil
 }
 
-// load reads the log into the index. It takes nothing out of the queues.
+// load reads the log into the index. It takes nothing out of the queues, nor of the notes.
 func (b *Bundle) load() error {
 	type logged struct {
 		queued
-		queue *queue
+		queue *queue // nil: a note
 		ops   []op
 	}
 	var log []logged
@@ -78,31 +87,31 @@ func (b *Bundle) load() error {
 			return fmt.Errorf("queue %d: %w", i+1, err)
 		}
 	}
+	if err := b.notes.scan(func(m queued, ops []op) { log = append(log, logged{m, nil, ops}) }); err != nil {
+		return fmt.Errorf("notes: %w", err)
+	}
 	// Stable: within a queue the order is that of the queue, which seq agrees with.
 	slices.SortStableFunc(log, func(a, b logged) int { return cmp.Compare(a.seq, b.seq) })
 	for _, l := range log {
 		l.marks = b.index.apply(l.queue, l.seq, l.ops)
-		l.queue.mirror(l.queued)
+		if l.queue == nil {
+			b.notes.mirror(l.queued)
+		} else {
+			l.queue.mirror(l.queued)
+		}
 	}
 	return nil
 }
 
 func (b *Bundle) queues() []*queue { return append([]*queue{b.young}, b.packed...) }
 
-func (b *Bundle) closeQueues() {
+func (b *Bundle) closeParts() {
+	b.notes.close()
 	for _, q := range b.queues() {
 		q.close()
 	}
-	for _, e := range b.index.entries {
-		b.letGo(e)
-	}
-}
-
-// letGo closes the duplicate that an entry keeps.
-func (b *Bundle) letGo(e *entry) {
-	if e.fd >= 0 {
-		unix.Close(e.fd)
-		e.fd = -1
+	for e := range b.index.entries.all() {
+		e.letGo()
 	}
 }
 
@@ -119,48 +128,89 @@ func (b *Bundle) Len() int {
 func (b *Bundle) Add(fd int, label []byte) (ID, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	id := b.index.lastID + 1
-	if err := b.add(id, fd, label); err != nil {
-		return 0, fmt.Errorf("fdstore: add descriptor %d to bundle %q: %w", fd, b.name, err)
-	}
-	return id, nil
+	return b.add(fd, nil, label)
 }
 
-// AddConn is [Bundle.Add] for a net.Conn or an os.File.
+// AddConn is [Bundle.Add] for a net.Conn or an os.File, and cheaper: as long as it is
+// in the bundle, conn is borrowed, and lends its descriptor when that has to be sent again.
+// The caller may close conn at any time, as ever.
 func (b *Bundle) AddConn(conn syscall.Conn, label []byte) (id ID, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, fmt.Errorf("fdstore: add to bundle %q: %w", b.name, err)
 	}
-	if failed := raw.Control(func(fd uintptr) { id, err = b.Add(int(fd), label) }); failed != nil {
-		return 0, fmt.Errorf("fdstore: add to bundle %q: %w", b.name, failed)
+	var closed error
+	if lends(conn) {
+		id, err, closed = b.addLent(raw, label)
+	} else {
+		closed = raw.Control(func(fd uintptr) { id, err = b.Add(int(fd), label) })
+	}
+	if closed != nil {
+		return 0, fmt.Errorf("fdstore: add to bundle %q: %w", b.name, closed)
 	}
 	return id, err
 }
 
-func (b *Bundle) add(id ID, fd int, label []byte) error {
+// addLent locks the bundle before the connection is asked for its descriptor, so that
+// what it calls with it is there already, in lending.
+func (b *Bundle) addLent(raw syscall.RawConn, label []byte) (id ID, err, closed error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := &b.lending
+	l.raw, l.label = raw, label
+	closed = raw.Control(l.add)
+	id, err = l.id, l.err
+	*l = lending{add: l.add}
+	return id, err, closed
+}
+
+// lending is an AddConn under way.
+type lending struct {
+	raw   syscall.RawConn
+	label []byte
+	id    ID
+	err   error
+	add   func(fd uintptr)
+}
+
+// add adds fd, which is conn's if conn is not nil. b.mu is held.
+func (b *Bundle) add(fd int, conn syscall.RawConn, label []byte) (ID, error) {
+	id, err := b.tryAdd(fd, conn, label)
+	if err != nil {
+		return 0, fmt.Errorf("fdstore: add descriptor %d to bundle %q: %w", fd, b.name, err)
+	}
+	b.settle()
+	return id, nil
+}
+
+func (b *Bundle) tryAdd(fd int, conn syscall.RawConn, label []byte) (ID, error) {
 	if b.err != nil {
-		return b.err
+		return 0, b.err
 	}
 	if len(label) > MaxLabel {
-		return fmt.Errorf("%w: %d bytes of at most %d", ErrLabelTooLong, len(label), MaxLabel)
+		return 0, fmt.Errorf("%w: %d bytes of at most %d", ErrLabelTooLong, len(label), MaxLabel)
 	}
 	if err := b.reserve(1); err != nil {
-		return err
+		return 0, err
 	}
-	// A duplicate, until it is packed: the caller may close fd at any time.
-	dup, err := duplicate(fd)
-	if err != nil {
-		return err
+	own := entry{fd: -1, conn: conn}
+	if conn == nil {
+		// A duplicate, until it is packed: the caller may close fd at any time.
+		var err error
+		if fd, err = duplicate(fd); err != nil {
+			return 0, err
+		}
+		own.fd = fd
 	}
-	b.op[0], b.fd[0] = op{opAdd, id, label}, dup
-	if err := b.log(b.op[:], b.fd[:]); err != nil {
-		unix.Close(dup)
-		return err
+	id := b.index.lastID + 1
+	b.op[0], b.fd[0] = op{kind: opAdd, id: id, label: label}, fd
+	if err := b.logAdd(b.op[:], b.fd[:]); err != nil {
+		own.letGo()
+		return 0, err
 	}
-	b.index.entries[id].fd = dup
-	b.settle()
-	return nil
+	e := b.young.messages[len(b.young.messages)-1].marks[0].entry
+	e.fd, e.conn = own.fd, own.conn
+	return id, nil
 }
 
 // AddBatch puts many descriptors, borrowed, into the bundle, in messages of up to 252:
@@ -181,7 +231,7 @@ func (b *Bundle) AddBatch(items []Item) ([]ID, error) {
 		rest = rest[len(chunk):]
 		ops, fds := make([]op, len(chunk)), make([]int, len(chunk))
 		for i, item := range chunk {
-			ops[i], fds[i] = op{opAdd, b.index.lastID + 1 + ID(i), item.Label}, item.FD
+			ops[i], fds[i] = op{kind: opAdd, id: b.index.lastID + 1 + ID(i), label: item.Label}, item.FD
 		}
 		if err = b.reserve(len(chunk)); err == nil {
 			err = b.pack(ops, fds)
@@ -218,19 +268,20 @@ func (b *Bundle) remove(ids []ID) error {
 		ops = make([]op, len(ids))
 	}
 	for i, id := range ids {
-		if _, ok := b.index.get(id); !ok {
+		e, ok := b.index.get(id)
+		if !ok {
 			return fmt.Errorf("%w: %d", ErrNotFound, id)
 		}
-		ops[i] = op{kind: opRemove, id: id}
+		ops[i] = op{kind: opRemove, id: id, entry: e}
 	}
-	if err := b.log(ops, nil); err != nil {
+	if err := b.note(ops); err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if e := b.index.entries[id]; e != nil {
-			b.letGo(e)
-		}
+	for i := range ops {
+		ops[i].entry.letGo()
+		ops[i].entry = nil
 	}
+	b.removed += len(ids)
 	b.settle()
 	return nil
 }
@@ -270,8 +321,8 @@ func (b *Bundle) Update(id ID, label []byte) error {
 		} else if len(label) > MaxLabel {
 			err = fmt.Errorf("%w: %d bytes of at most %d", ErrLabelTooLong, len(label), MaxLabel)
 		} else {
-			b.op[0] = op{opLabel, id, label}
-			err = b.log(b.op[:], nil)
+			b.op[0] = op{kind: opLabel, id: id, label: label}
+			err = b.note(b.op[:])
 		}
 	}
 	if err != nil {
@@ -323,16 +374,16 @@ func (b *Bundle) Close() error {
 	if b.release != nil {
 		b.release()
 	}
-	b.closeQueues()
+	b.closeParts()
 	return nil
 }
 
 var errBundleClosed = errors.New("bundle is closed")
 
-// Bundle opens the bundle of that name, or makes and stores an empty one: two
+// Bundle opens the bundle of that name, or makes and stores an empty one: three
 // entries, and another when those are full, at about 70,000 descriptors each. Opening
-// takes nothing out of it. Its errors are those of [Store.Put], [ErrForeign], [ErrCorrupt]
-// and [ErrNewerFormat].
+// takes nothing out of it. Its errors are those of [Store.Put], [ErrForeign],
+// [ErrTruncated], [ErrCorrupt] and [ErrNewerFormat].
 //
 // Bundle may be called before a takeover only if the predecessor has stopped.
 func (s *Store) Bundle(ctx context.Context, name string) (*Bundle, error) {
@@ -342,22 +393,14 @@ func (s *Store) Bundle(ctx context.Context, name string) (*Bundle, error) {
 	if err := s.use(KindBundle, name, func() { b.Close() }); err != nil {
 		return nil, opError("open", KindBundle, name, err)
 	}
-	queues, err := s.adoptQueues(name)
-	if err == nil && len(queues) == 0 {
-		queues, err = s.newQueues(ctx, name, 2)
+	p, err := s.adoptParts(name)
+	if err == nil {
+		err = s.completeParts(ctx, name, &p)
 	}
 	if err == nil {
-		b, err = openBundle(name, queues, func() (*queue, error) {
-			ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
-			defer cancel()
-			s.change.Lock()
-			defer s.change.Unlock()
-			queues, err := s.newQueues(ctx, name, 1)
-			if err != nil {
-				return nil, err
-			}
-			return queues[0], nil
-		})
+		b, err = openBundle(name, p, func() (*queue, error) { return s.growBundle(name) })
+	} else {
+		p.close()
 	}
 	if err != nil {
 		s.release(KindBundle, name)
@@ -367,50 +410,44 @@ func (s *Store) Bundle(ctx context.Context, name string) (*Bundle, error) {
 	return b, nil
 }
 
-// adoptQueues opens the queues that the store has.
-func (s *Store) adoptQueues(name string) (queues []*queue, err error) {
+// adoptParts opens what the store has of a bundle.
+func (s *Store) adoptParts(name string) (p parts, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer func() {
-		if err != nil {
-			for _, q := range queues {
-				q.close()
-			}
-		}
-	}()
 	for _, it := range s.inventory.of(KindBundle, name) {
 		fd, err := duplicate(it.fd)
 		if err != nil {
-			return queues, err
+			return p, err
 		}
-		q, err := adoptQueue(fd)
-		if err != nil {
-			return queues, fmt.Errorf("%s: %w", it.fdName, err)
+		if err := p.adopt(fd); err != nil {
+			return p, fmt.Errorf("%s: %w", it.fdName, err)
 		}
-		queues = append(queues, q)
 	}
-	return queues, nil
+	return p, p.check()
 }
 
-// newQueues makes and stores queues. s.change is held.
-func (s *Store) newQueues(ctx context.Context, name string, n int) (queues []*queue, err error) {
-	var fds []int
-	for range n {
-		q, failed := newQueue()
-		if err = failed; err != nil {
-			break
-		}
-		queues = append(queues, q)
-		fds = append(fds, q.fd)
+// completeParts makes and stores what is missing. s.change is held.
+func (s *Store) completeParts(ctx context.Context, name string, p *parts) error {
+	fds, err := p.create()
+	if err != nil || len(fds) == 0 {
+		return err
 	}
-	if err == nil {
-		err = s.store(ctx, "store", KindBundle, name, notPolled, fds...)
-	}
+	return s.store(ctx, "store", KindBundle, name, notPolled, fds...)
+}
+
+// growBundle makes and stores another queue.
+func (s *Store) growBundle(name string) (*queue, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
+	defer cancel()
+	s.change.Lock()
+	defer s.change.Unlock()
+	q, err := newQueue()
 	if err != nil {
-		for _, q := range queues {
-			q.close()
-		}
 		return nil, err
 	}
-	return queues, nil
+	if err := s.store(ctx, "store", KindBundle, name, notPolled, q.fd); err != nil {
+		q.close()
+		return nil, err
+	}
+	return q, nil
 }

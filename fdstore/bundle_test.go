@@ -75,7 +75,7 @@ func consistent(t testing.TB, b *Bundle, when string) {
 			slots += countAdds(m.marks)
 			for _, k := range m.marks {
 				if k.kind == opAdd {
-					copies[k.id]++
+					copies[k.entry.id]++
 				}
 				if k.current(m.seq) {
 					live++
@@ -86,9 +86,9 @@ func consistent(t testing.TB, b *Bundle, when string) {
 			t.Fatalf("%s: queue %d counts %d slots, %d ops, %d live: has %d, %d, %d", when, i, q.slots, q.ops, q.live, slots, ops, live)
 		}
 	}
-	for id, e := range b.index.entries {
-		if e.copies != copies[id] {
-			t.Fatalf("%s: %d counts %d copies, has %d", when, id, e.copies, copies[id])
+	for e := range b.index.entries.all() {
+		if e.copies != copies[e.id] {
+			t.Fatalf("%s: %d counts %d copies, has %d", when, e.id, e.copies, copies[e.id])
 		}
 	}
 }
@@ -112,15 +112,19 @@ func bundleOf(t testing.TB, held *[]int, sndbuf int) *Bundle {
 		*held = append(*held, must(duplicate(q.fd)))
 		return q, nil
 	}
-	var queues []*queue
+	var p parts
 	if len(*held) == 0 {
-		queues = []*queue{must(grow()), must(grow())}
+		p.notes = must(newNotes())
+		*held = append(*held, must(duplicate(p.notes.fd())))
+		p.queues = []*queue{must(grow()), must(grow())}
 	} else {
 		for _, fd := range *held {
-			queues = append(queues, must(adoptQueue(must(duplicate(fd)))))
+			if err := p.adopt(must(duplicate(fd))); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	b, err := openBundle("test", queues, grow)
+	b, err := openBundle("test", p, grow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +156,7 @@ func (m model) any() ID {
 
 func TestBundleInStore(t *testing.T) {
 	noLeaks(t)
-	m := storetest.Start(t, 2)
+	m := storetest.Start(t, 3)
 	s := nextGeneration(t, m)
 	b, err := s.Bundle(background(), "connections")
 	if err != nil {
@@ -166,7 +170,7 @@ func TestBundleInStore(t *testing.T) {
 		want.add(t, b, i, strconv.Itoa(i))
 	}
 	check(t, b, want, "in the same process")
-	if got := m.Names(); !slices.Equal(got, []string{"instar.bundle.connections.1", "instar.bundle.connections.2"}) {
+	if got := m.Names(); !slices.Equal(got, []string{"instar.bundle.connections.1", "instar.bundle.connections.2", "instar.bundle.connections.3"}) {
 		t.Errorf("the store has %q", got)
 	}
 	if m.Polled("instar.bundle.connections.1") {
@@ -314,7 +318,7 @@ func TestBundleModel(t *testing.T) {
 			}
 			b.Close()
 			check(t, bundleOf(t, &held, c.sndbuf), want, "at the end")
-			t.Logf("%d queues, %d descriptors", len(held), len(want))
+			t.Logf("%d queues, %d descriptors", len(held)-1, len(want))
 		})
 	}
 }
@@ -340,20 +344,16 @@ func TestBundleDiesInRewrite(t *testing.T) {
 					from = b.packed[0]
 					for len(b.young.messages) > 0 {
 						oldest := slices.Clone(b.young.messages[:1])
-						fds, opened, err := b.collect(b.young, oldest)
-						if err != nil {
+						ops := keep(nil, oldest, nil)
+						write := func(fds []int) error { return b.write(from, ops, fds) }
+						if err := b.carrier.carry(b.young, oldest, write); err != nil {
 							t.Fatal(err)
 						}
-						ops := keep(oldest)
-						if err := b.write(from, ops, fds); err != nil {
-							t.Fatal(err)
-						}
-						b.letGo(b.index.entries[ops[0].id])
-						closeAll(opened)
+						closeDuplicates(oldest)
+						b.index.forget(oldest)
 						if err := b.young.drop(1); err != nil {
 							t.Fatal(err)
 						}
-						b.index.forget(oldest)
 					}
 				}
 				for range 10 {
@@ -372,14 +372,14 @@ func TestBundleDiesInRewrite(t *testing.T) {
 
 				// rewrite, up to the death.
 				messages := b.oldest(from)
-				fds, opened, err := b.collect(from, messages)
-				if err != nil {
+				var notes []queued
+				if source == "young" {
+					notes = b.notes.records
+				}
+				write := func(fds []int) error { return b.write(b.packed[0], keep(nil, messages, notes), fds) }
+				if err := b.carrier.carry(from, messages, write); err != nil {
 					t.Fatal(err)
 				}
-				if err := b.write(b.packed[0], keep(messages), fds); err != nil {
-					t.Fatal(err)
-				}
-				closeAll(opened)
 				if death <= singles {
 					if err := from.drop(min(death, len(messages)-1)); err != nil {
 						t.Fatal(err)
@@ -447,8 +447,8 @@ func TestBundleStaysShort(t *testing.T) {
 		}
 	}
 	check(t, b, want, "after much coming and going")
-	if len(held) != 2 {
-		t.Errorf("it took %d queues", len(held))
+	if len(held) != 3 {
+		t.Errorf("it took %d queues", len(held)-1)
 	}
 	if q := b.packed[0]; q.slots > 4*len(want) {
 		t.Errorf("%d descriptors are held for %d", q.slots, len(want))
@@ -538,7 +538,7 @@ func TestSecondWriter(t *testing.T) {
 }
 
 func FuzzMessage(f *testing.F) {
-	body := appendOp(appendOp(nil, op{opAdd, 7, []byte("label")}), op{kind: opRemove, id: 300})
+	body := appendOp(appendOp(nil, op{kind: opAdd, id: 7, label: []byte("label")}), op{kind: opRemove, id: 300})
 	f.Add(appendMessage(nil, messageHead{seq: 5, adds: 1}, body))
 	f.Add(appendMessage(nil, messageHead{seq: 5, adds: 1, table: true}, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -553,8 +553,8 @@ func FuzzMessage(f *testing.F) {
 }
 
 func FuzzOps(f *testing.F) {
-	f.Add(appendOp(appendOp(nil, op{opAdd, 7, []byte("label")}), op{kind: opRemove, id: 300}), 1)
-	f.Add(appendOp(nil, op{opLabel, 1, nil}), 0)
+	f.Add(appendOp(appendOp(nil, op{kind: opAdd, id: 7, label: []byte("label")}), op{kind: opRemove, id: 300}), 1)
+	f.Add(appendOp(nil, op{kind: opLabel, id: 1}), 0)
 	f.Fuzz(func(t *testing.T, body []byte, adds int) {
 		ops, err := decodeOps(body, adds)
 		if err != nil {

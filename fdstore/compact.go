@@ -9,35 +9,65 @@ import (
 
 // How a bundle's queues are kept short, as a log-structured file system keeps its disk.
 //
-// Every change is one message in the young queue, which has room for 278. When
-// it holds 252 ops, what they amount to goes to a packed queue, as one message, and the young
-// one is emptied. What is removed stays in its packed message; when there is as
-// much of that as is live, the oldest messages are written again at the queue's end, without
-// it. So each add or remove pays for a fixed number of descriptors to be moved,
-// however many there are. PID 1 has no part in it.
+// Every add is one message in the young queue, which has room for 278, and every
+// removal and new label a record in the notes. When the queue holds 252 messages, what
+// they and the notes amount to goes to a packed queue, as one message, and both are
+// emptied. What is removed stays in its packed message; when there is as much of that as
+// is live, the oldest messages are written again at the queue's end, without it. So each
+// add or remove pays for a fixed number of descriptors to be moved, however many there
+// are: an add for its packing, a removal for its share of the cleaning. PID 1 has no part
+// in it.
 //
-// The order is always: write again, then take out. See index.
+// The order is always: write again, then take out, and the notes last. See index.
+//
+// (To send the young queue itself into the packed one would spare the packing. But
+// then the kernel's collector of sockets in flight, unix_gc, walks all of them whenever
+// any process closes a Unix socket, up to Linux 6.8; and each descriptor would have to be
+// peeked at one by one.)
 
 const (
+	// maxNotes is how many ops the notes take before they are packed for their own sake.
+	maxNotes = 4 * maxAdds
+
+	// cleanEvery is after how many removals there may be something to clean: more often
+	// than a message fills, so that there is little to do at once.
+	cleanEvery = maxAdds / 2
+
 	// roundsAtOnce bounds how many messages are written again in one go, that is how long a
-	// change may take at worst: 4 of 252 descriptors, a millisecond or so.
+	// change may take at worst: 4 of 252 descriptors, a millisecond or so. Half of one
+	// makes up for cleanEvery.
 	roundsAtOnce = 4
 
 	// deadMin is how many dead descriptors are not worth the trouble.
 	deadMin = 2 * maxAdds
 )
 
-// log writes ops to the young queue, and into the index, as one message.
-func (b *Bundle) log(ops []op, fds []int) error {
+// logAdd writes an add to the young queue, and into the index.
+func (b *Bundle) logAdd(ops []op, fds []int) error {
 	err := b.write(b.young, ops, fds)
 	if errors.Is(err, errQueueFull) {
-		if err := b.flush(); err != nil {
-			return err
+		if err = b.flushFull(); err == nil {
+			err = b.write(b.young, ops, fds)
 		}
-		b.unsettled = false
-		err = b.write(b.young, ops, fds)
 	}
 	return err
+}
+
+// note writes ops that are no adds to the notes, and into the index.
+func (b *Bundle) note(ops []op) error {
+	seq := b.index.lastSeq + 1
+	err := b.notes.write(seq, ops)
+	if errors.Is(err, ErrJournalFull) {
+		if err = b.flushFull(); err == nil {
+			seq = b.index.lastSeq + 1
+			err = b.notes.write(seq, ops)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	b.notes.mirror(queued{seq: seq, marks: b.index.apply(nil, seq, ops)})
+	return nil
 }
 
 // pack writes ops to a packed queue, as one message.
@@ -62,7 +92,7 @@ func (b *Bundle) write(q *queue, ops []op, fds []int) error {
 	}
 	b.body = body
 	m := messageHead{seq: seq, adds: len(fds)}
-	if len(body) > smallInline && (len(ops) > 1 || q != b.young) {
+	if len(body) > smallInline && q != b.young {
 		table, err := writeTable(body)
 		if err != nil {
 			return err
@@ -90,17 +120,30 @@ func writeTable(body []byte) (int, error) {
 	return w.Seal()
 }
 
-// settle packs what has gathered in the young queue. If that fails nothing is lost,
-// and it is tried again when the queue is full.
+// settle packs what has gathered in the young queue and in the notes. If that fails
+// nothing is lost, and it is tried again when either is full. Then it cleans, if enough
+// has been removed.
 func (b *Bundle) settle() {
-	if b.young.ops >= maxAdds && !b.unsettled {
+	if (b.young.ops >= maxAdds || b.notes.ops >= maxNotes) && !b.unsettled {
 		b.unsettled = b.flush() != nil
+	}
+	if b.removed >= cleanEvery {
+		b.removed -= cleanEvery
+		b.clean()
 	}
 }
 
-// flush packs what is in the young queue.
+func (b *Bundle) flushFull() error {
+	err := b.flush()
+	if err == nil {
+		b.unsettled = false
+	}
+	return err
+}
+
+// flush packs what is in the young queue and in the notes.
 func (b *Bundle) flush() error {
-	for len(b.young.messages) > 0 {
+	for len(b.young.messages) > 0 || len(b.notes.records) > 0 {
 		q, err := b.roomy()
 		if err != nil {
 			return err
@@ -114,37 +157,58 @@ func (b *Bundle) flush() error {
 }
 
 // rewrite writes what the oldest messages of a queue alone still say to the end of
-// another, or of the same, as one message, and then takes them out.
+// another, or of the same, as one message, and then takes them out. With the last
+// message of the young queue the notes go, after it: they say what of it is not to come back.
 func (b *Bundle) rewrite(from, to *queue) error {
 	messages := b.oldest(from)
-	ops := keep(messages)
-	if len(ops) > 0 {
-		fds, opened, err := b.collect(from, messages)
+	var notes []queued
+	last := from == b.young && len(messages) == len(from.messages)
+	if last {
+		notes = b.notes.records
+	}
+	b.ops = keep(b.ops[:0], messages, notes)
+	if len(b.ops) > 0 {
+		err := b.carrier.carry(from, messages, func(fds []int) error { return b.write(to, b.ops, fds) })
+		clear(b.ops) // of what they point to
 		if err != nil {
 			return err
 		}
-		err = b.write(to, ops, fds)
-		closeAll(opened)
-		if err != nil {
-			return err
-		}
-		for _, m := range messages {
-			for _, k := range m.marks {
-				if k.entry != nil {
-					b.letGo(k.entry)
-				}
-			}
+		closeDuplicates(messages)
+	}
+	if last {
+		// What another process has noted may be about what is taken out now.
+		if err := b.notes.journal.unchanged(); err != nil {
+			return b.broken(err)
 		}
 	}
+	b.index.forget(messages)
 	if err := from.drop(len(messages)); err != nil {
 		return b.broken(err)
 	}
-	b.index.forget(messages)
+	if last {
+		if err := b.notes.clear(); err != nil {
+			return b.broken(err)
+		}
+	}
 	return nil
 }
 
+// closeDuplicates closes those that were needed for the messages to be packed.
+func closeDuplicates(messages []queued) {
+	var fds []int
+	for _, m := range messages {
+		for _, k := range m.marks {
+			if k.entry != nil && k.entry.fd >= 0 {
+				fds = append(fds, k.entry.fd)
+				k.entry.fd = -1
+			}
+		}
+	}
+	closeAll(fds)
+}
+
 // oldest returns messages that can be written again as one: as many as have up to
-// maxAdds live descriptors, but one at least.
+// maxAdds live descriptors, but one at least. They are the queue's own, until it drops them.
 func (b *Bundle) oldest(q *queue) []queued {
 	adds, ops := 0, 0
 	for i, m := range q.messages {
@@ -155,40 +219,10 @@ func (b *Bundle) oldest(q *queue) []queued {
 		}
 		ops += len(m.marks)
 		if i > 0 && (adds > maxAdds || ops > 16*maxAdds) {
-			return append([]queued(nil), q.messages[:i]...)
+			return q.messages[:i:i]
 		}
 	}
-	return append([]queued(nil), q.messages...)
-}
-
-// collect returns the descriptors of the opAdds that keep returns for the messages,
-// in the same order; and those that had to be read for it, for the caller to close.
-func (b *Bundle) collect(q *queue, messages []queued) (fds, opened []int, err error) {
-	for i, m := range messages {
-		var own []int // message i's, once they are needed
-		add := -1
-		for _, k := range m.marks {
-			if k.kind == opAdd {
-				add++
-			}
-			if !k.current(m.seq) {
-				continue
-			}
-			if k.entry.fd >= 0 {
-				fds = append(fds, k.entry.fd)
-				continue
-			}
-			if own == nil {
-				if own, err = q.descriptors(i); err != nil {
-					closeAll(opened)
-					return nil, nil, err
-				}
-				opened = append(opened, own...)
-			}
-			fds = append(fds, own[add])
-		}
-	}
-	return fds, opened, nil
+	return q.messages
 }
 
 // roomy returns a packed queue that takes another message.

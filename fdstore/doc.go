@@ -42,11 +42,12 @@
 // memory that systemd holds too, so it is safe from any death as soon as Append
 // returns, and systemd has no part in it. Use it for what changes all the time.
 //
-// A [Bundle] is two sockets, stored once, whose receive queues hold descriptors in
-// SCM_RIGHTS messages. To add a connection is one sendmsg(2), and again systemd has no
-// part in it. As plain entries thousands of connections would stall PID 1 for seconds,
-// because it compares each with all the others. compact.go tells how a queue of a
-// few hundred messages holds tens of thousands of connections, which come and go.
+// A [Bundle] is two sockets and a memory file, stored once. The sockets' receive queues
+// hold descriptors in SCM_RIGHTS messages; the file says which of them have been removed
+// since. To add a connection is one sendmsg(2), to remove it one write(2), and again
+// systemd has no part in it. As plain entries thousands of connections would stall PID 1
+// for seconds, because it compares each with all the others. compact.go tells how a queue
+// of a few hundred messages holds tens of thousands of connections, which come and go.
 //
 // # What survives what
 //
@@ -100,7 +101,7 @@
 //
 // # What is not understood
 //
-// Blobs, journals and messages of a bundle have a magic number, a format version and
+// Blobs, journals, and messages and notes of a bundle have a magic number, a format version and
 // checksums. What does not fit is [ErrForeign], [ErrTruncated], [ErrCorrupt],
 // [ErrNewerFormat] or [ErrNewerSchema], and stays as it is. What an earlier version of
 // the program stored and this one never asks for is reported by [Store.Leftovers], and
@@ -109,8 +110,8 @@
 // # From outside
 //
 // [ParseName] says what an entry is by its name, as `systemd-analyze fdstore` lists it,
-// and [Inspect] what a blob or a journal holds, while the service runs. A bundle's queue
-// is its service's alone to read, because where a peek begins (SO_PEEK_OFF) is a
-// property of the socket, which both would move; how many descriptors it holds is in
-// fdinfo of proc(5), scm_fds.
+// and [Inspect] what a blob or a journal holds, while the service runs; the memory file of
+// a bundle is a journal too. A bundle's queue is its service's alone to read, because where
+// a peek begins (SO_PEEK_OFF) is a property of the socket, which both would move; how many
+// descriptors it holds is in fdinfo of proc(5), scm_fds.
 package fdstore

@@ -1,6 +1,11 @@
 package fdstore
 
-import "slices"
+import (
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // index is what a bundle's log says, read to its end: which IDs are in the bundle,
 // and what their labels are.
@@ -10,7 +15,7 @@ import "slices"
 // message can be written again, later, in another queue, before it is taken out
 // of the first, and a death in between leaves it twice, which means the same as once.
 type index struct {
-	entries map[ID]*entry
+	entries table
 	live    int
 	lastID  ID
 	lastSeq uint64
@@ -18,6 +23,7 @@ type index struct {
 }
 
 type entry struct {
+	id      ID
 	label   []byte
 	removed bool
 	copies  int    // opAdds about it in the queues; a tombstone has to outlive them all
@@ -26,23 +32,33 @@ type entry struct {
 	labeled uint64 // seq of the newest op that gives it a label
 	buried  uint64 // seq of the newest opRemove
 	queue   *queue // with the newest opAdd
-	fd      int    // a duplicate, while that is a single one in the young queue; or -1
+
+	// Descriptors of this process's own, for the next packing: see carry.go.
+	fd   int             // a duplicate, while that is a single one in the young queue; or -1
+	conn syscall.RawConn // borrowed, as long as it is in the bundle; or nil
+}
+
+// letGo ends the use of this process's own descriptors.
+func (e *entry) letGo() {
+	if e.fd >= 0 {
+		unix.Close(e.fd)
+	}
+	e.fd, e.conn = -1, nil
 }
 
 // mark is what is remembered of an op in a queue. entry is nil if the op was about
 // something that was out of the queues before, and so says nothing.
 type mark struct {
-	kind  opKind
-	id    ID
 	entry *entry
+	kind  opKind
 }
 
-func newIndex() *index { return &index{entries: make(map[ID]*entry)} }
+func newIndex() *index { return &index{entries: newTable()} }
 
 // get returns the entry of an ID that is in the bundle.
 func (x *index) get(id ID) (*entry, bool) {
-	e, ok := x.entries[id]
-	return e, ok && !e.removed
+	e := x.entries.get(id)
+	return e, e != nil && !e.removed
 }
 
 // apply notes that a message is in a queue. Messages come in the order of their seq.
@@ -50,14 +66,17 @@ func (x *index) apply(q *queue, seq uint64, ops []op) []mark {
 	x.lastSeq = max(x.lastSeq, seq)
 	marks := x.newMarks(len(ops))
 	for i, o := range ops {
+		e := o.entry
+		if e == nil && o.id <= x.lastID {
+			e = x.entries.get(o.id)
+		}
 		x.lastID = max(x.lastID, o.id)
-		e := x.entries[o.id]
 		if e == nil && o.kind == opAdd {
-			e = &entry{fd: -1}
-			x.entries[o.id] = e
+			e = &entry{id: o.id, fd: -1}
+			x.entries.put(e)
 			x.live++
 		}
-		marks[i] = mark{o.kind, o.id, e}
+		marks[i] = mark{e, o.kind}
 		if e != nil {
 			x.applyTo(e, q, seq, o)
 		}
@@ -77,7 +96,9 @@ func (x *index) applyTo(e *entry, q *queue, seq uint64, o op) {
 		}
 		q.live++
 		e.added, e.labeled, e.queue = seq, seq, q
-		e.label = slices.Clone(o.label)
+		if o.entry == nil {
+			e.label = slices.Clone(o.label)
+		}
 	case opLabel:
 		e.labeled = seq
 		e.label = slices.Clone(o.label)
@@ -111,7 +132,7 @@ func (x *index) forget(messages []queued) {
 				continue
 			}
 			if k.entry.copies--; k.entry.copies == 0 {
-				delete(x.entries, k.id)
+				x.entries.remove(k.entry)
 			}
 		}
 	}
@@ -123,14 +144,15 @@ func (k mark) current(seq uint64) bool {
 	return k.kind == opAdd && !k.entry.removed && k.entry.added == seq
 }
 
-// keep returns what has to be written again before the messages can go: what they
-// alone still say. A descriptor is written with its newest label.
-func keep(messages []queued) []op {
-	var ops []op
-	for _, m := range messages {
-		for _, k := range m.marks {
-			if k.entry != nil {
-				k.entry.going = 0
+// keep appends to ops what has to be written again before the messages and the notes can
+// go: what they alone still say. A descriptor is written with its newest label.
+func keep(ops []op, messages, notes []queued) []op {
+	for _, said := range [][]queued{messages, notes} {
+		for _, m := range said {
+			for _, k := range m.marks {
+				if k.entry != nil {
+					k.entry.going = 0
+				}
 			}
 		}
 	}
@@ -141,21 +163,23 @@ func keep(messages []queued) []op {
 			}
 			k.entry.going++
 			if k.current(m.seq) {
-				ops = append(ops, op{opAdd, k.id, k.entry.label})
+				ops = append(ops, op{opAdd, k.entry.id, k.entry.label, k.entry})
 			}
 		}
 	}
-	for _, m := range messages {
-		for _, k := range m.marks {
-			// What is about nothing that stays is moot.
-			if k.kind == opAdd || k.entry == nil || k.entry.going >= k.entry.copies {
-				continue
-			}
-			switch e := k.entry; {
-			case k.kind == opLabel && !e.removed && e.labeled == m.seq:
-				ops = append(ops, op{opLabel, k.id, e.label})
-			case k.kind == opRemove && e.buried == m.seq:
-				ops = append(ops, op{opRemove, k.id, nil})
+	for _, said := range [][]queued{messages, notes} {
+		for _, m := range said {
+			for _, k := range m.marks {
+				// What is about nothing that stays is moot.
+				if k.kind == opAdd || k.entry == nil || k.entry.going >= k.entry.copies {
+					continue
+				}
+				switch e := k.entry; {
+				case k.kind == opLabel && !e.removed && e.labeled == m.seq:
+					ops = append(ops, op{kind: opLabel, id: e.id, label: e.label})
+				case k.kind == opRemove && e.buried == m.seq:
+					ops = append(ops, op{kind: opRemove, id: e.id})
+				}
 			}
 		}
 	}

@@ -212,14 +212,21 @@ func (j *Journal) NeedsRotation() bool {
 // holds as well: no death of any process loses it. On an error nothing was added;
 // it is an [ErrJournalFull] if the record would exceed MaxSize.
 func (j *Journal) Append(record []byte) error {
+	if err := j.append(record); err != nil {
+		return fmt.Errorf("fdstore: append to journal %q: %w", j.reader.name, err)
+	}
+	return nil
+}
+
+func (j *Journal) append(record []byte) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err != nil {
-		return fmt.Errorf("fdstore: append to journal %q: %w", j.reader.name, j.err)
+		return j.err
 	}
 	length := int64(recordHeader + len(record))
 	if len(record) > math.MaxUint32 || j.size+length > j.config.maxSize() {
-		return fmt.Errorf("fdstore: append to journal %q: %w: %d bytes to add to %d of at most %d: rotate it", j.reader.name, ErrJournalFull, length, j.size, j.config.maxSize())
+		return fmt.Errorf("%w: %d bytes to add to %d of at most %d: rotate it", ErrJournalFull, length, j.size, j.config.maxSize())
 	}
 	// One write(2) each: either the kernel has the whole record or, if the process
 	// is killed within it, the beginning of one.
@@ -252,8 +259,32 @@ func (j *Journal) failed(n int, err error) error {
 			j.err = fmt.Errorf("an unfinished record cannot be cut off: %w", cut)
 		}
 	}
-	return fmt.Errorf("fdstore: append to journal %q: %w", j.reader.name, err)
+	return err
 }
+
+// unchanged fails if another process has added records, or taken some out.
+func (j *Journal) unchanged() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	size, err := j.reader.file.size()
+	if err == nil && size != j.size {
+		err = errChanged
+	}
+	return err
+}
+
+// cut takes all records out.
+func (j *Journal) cut() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := unix.Ftruncate(int(j.reader.file), j.reader.recordsAt()); err != nil {
+		return fmt.Errorf("ftruncate: %w", err)
+	}
+	j.size = j.reader.recordsAt()
+	return nil
+}
+
+var errChanged = errors.New("another process has changed the journal")
 
 // Rotate replaces the journal by one that begins with a snapshot and has no records
 // yet. The snapshot must hold what all records so far say: call Rotate where Append

@@ -23,15 +23,13 @@ func inherited() (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	var queues []*queue
+	var p parts
 	for fd := 3; fd < 3+n; fd++ {
-		q, err := adoptQueue(fd)
-		if err != nil {
+		if err := p.adopt(fd); err != nil {
 			return nil, err
 		}
-		queues = append(queues, q)
 	}
-	return openBundle("test", queues, func() (*queue, error) { return nil, errors.New("no more queues") })
+	return openBundle("test", p, func() (*queue, error) { return nil, errors.New("no more queues") })
 }
 
 // helper is a command that runs a helper on the queues.
@@ -115,7 +113,14 @@ func helpChurn() error {
 		ids = append(ids, item.ID)
 		unix.Close(item.FD)
 	}
+	var kept []*os.File // or the garbage collector closes them
 	for file := 0; ; file++ {
+		if len(kept) > 500 {
+			for _, conn := range kept {
+				conn.Close()
+			}
+			kept = nil
+		}
 		if rand.IntN(2) == 0 && len(ids) > 0 {
 			i := rand.IntN(len(ids))
 			if err := b.Remove(ids[i]); err != nil {
@@ -133,11 +138,22 @@ func helpChurn() error {
 		if err := unix.Ftruncate(fd, int64(file)); err != nil {
 			return err
 		}
-		id, err := b.Add(fd, strconv.AppendInt(nil, int64(file), 10))
+		// Every other one lends its descriptor; some of those are closed at once.
+		conn := os.NewFile(uintptr(fd), "conn")
+		var id ID
+		if label := strconv.AppendInt(nil, int64(file), 10); file%2 == 0 {
+			id, err = b.AddConn(conn, label)
+		} else {
+			id, err = b.Add(fd, label)
+		}
 		if err != nil {
 			return err
 		}
-		unix.Close(fd)
+		if file%4 != 0 {
+			conn.Close()
+		} else {
+			kept = append(kept, conn)
+		}
 		fmt.Println("+", id, file)
 		ids = append(ids, id)
 	}

@@ -27,6 +27,7 @@ type op struct {
 	kind  opKind
 	id    ID
 	label []byte // of opAdd and opLabel
+	entry *entry // what it is about, if that is known; of an opAdd it has the label already
 }
 
 // A message is a datagram in a bundle's queue:

@@ -311,6 +311,9 @@ func (q *queue) mirror(m queued) {
 
 // drop takes the n oldest messages out of the queue, and out of the mirror.
 func (q *queue) drop(n int) error {
+	if n == 0 {
+		return nil
+	}
 	if n == len(q.messages) {
 		if err := q.clear(); err != nil {
 			return err
@@ -355,8 +358,19 @@ func (q *queue) clear() error {
 	return q.connect()
 }
 
+// closeAll closes descriptors, which are neighbours if the kernel could make them so.
 func closeAll(fds []int) {
-	for _, fd := range fds {
-		unix.Close(fd)
+	for len(fds) > 0 {
+		n := 1
+		for n < len(fds) && fds[n] == fds[n-1]+1 {
+			n++
+		}
+		// Linux 5.9; and a system call filter may not know it.
+		if n == 1 || unix.CloseRange(uint(fds[0]), uint(fds[n-1]), 0) != nil {
+			for _, fd := range fds[:n] {
+				unix.Close(fd)
+			}
+		}
+		fds = fds[n:]
 	}
 }

@@ -97,7 +97,7 @@ func (b *Bundle) items(q *queue, i int) ([]Item, error) {
 			continue
 		}
 		if k.current(m.seq) {
-			items = append(items, Item{k.id, fds[add], slices.Clone(k.entry.label)})
+			items = append(items, Item{k.entry.id, fds[add], slices.Clone(k.entry.label)})
 		} else {
 			unix.Close(fds[add])
 		}

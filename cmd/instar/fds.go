@@ -36,12 +36,12 @@ An entry of package fdstore is of one of these kinds:
   fd       one descriptor
   blob     a value: its schema and size
   journal  a value and what has changed since: schema, size, records
-  bundle   many descriptors; counted are those that its queue keeps open, which
-           are those in the bundle and some that will go when it is compacted
+  bundle   many descriptors, in queues; counted are those that a queue keeps open,
+           which are those in the bundle and some that will go when it is
+           compacted. One of its entries has notes of what has been removed
 
 Any other is the application's own, of no kind. The number behind a name tells
-apart entries of one name: while one replaces another, or where a bundle has
-several queues.
+apart entries of one name: while one replaces another, or those of a bundle.
 
 What is in an entry is read from the systemd process: as root, or as the user whose
 systemd it is with --user, and on this machine only. Elsewhere it says "not
@@ -57,7 +57,7 @@ readable" and why.
                "directory", "anonymous"
   path         as /proc/PID/fd shows it
   schema, bytes, records, record_bytes, torn_bytes
-               of a blob or a journal; bytes is the size of the value
+               of a blob, a journal or notes; bytes is the size of the value
   descriptors  of a bundle
   not_readable why these are missing`,
 		Args:              cobra.ExactArgs(1),
@@ -154,17 +154,21 @@ func describe(entries []units.StoreEntry, h holder) []entryReport {
 
 // read fills in what is in an entry.
 func (r *entryReport) read(e units.StoreEntry, h holder) error {
-	switch r.Kind {
+	kind := r.Kind
+	if kind == fdstore.KindBundle && e.Mode.IsRegular() {
+		kind = fdstore.KindJournal // its notes
+	}
+	switch kind {
 	case fdstore.KindBlob, fdstore.KindJournal:
 		c, err := h.contents(e)
 		if err != nil {
 			return err
 		}
-		if c.Kind != r.Kind {
+		if c.Kind != kind {
 			return fmt.Errorf("it is a %s", c.Kind)
 		}
 		r.Schema, r.Bytes = &c.Schema, &c.Bytes
-		if c.Kind == fdstore.KindJournal {
+		if kind == fdstore.KindJournal {
 			r.Records, r.RecordBytes, r.TornBytes = &c.Records, &c.RecordBytes, &c.Torn
 		}
 	case fdstore.KindBundle:
@@ -218,6 +222,8 @@ func (r entryReport) contents() string {
 	switch {
 	case r.NotReadable != "":
 		return "not readable: " + r.NotReadable
+	case r.Kind == fdstore.KindBundle && r.Records != nil:
+		return fmt.Sprintf("notes, %s of %s", count(*r.Records, "record"), count(int(*r.RecordBytes), "byte"))
 	case r.Records != nil:
 		s := fmt.Sprintf("schema %d, %s and %s of %s", *r.Schema, count(int(*r.Bytes), "byte"), count(*r.Records, "record"), count(int(*r.RecordBytes), "byte"))
 		if *r.TornBytes > 0 {

@@ -10,15 +10,16 @@ import (
 	"github.com/instar-project/instar/integration/storeproof/probing"
 )
 
-// samples are nanoseconds of one operation: those of the same place were measured
-// right after each other.
+// samples are nanoseconds of one operation: those of the same place were measured in
+// turns.
 type samples struct {
 	Append    []float64 `json:"append"`
 	Write     []float64 `json:"write"`
-	Add       []float64 `json:"add"`
 	Send      []float64 `json:"send"`
-	Remove    []float64 `json:"remove"`
 	SendPlain []float64 `json:"send_plain"`
+	Add       []float64 `json:"add"`
+	AddFD     []float64 `json:"add_fd"`
+	Remove    []float64 `json:"remove"`
 	Few       []float64 `json:"few"`
 	Many      []float64 `json:"many"`
 }
@@ -31,6 +32,7 @@ type rates struct {
 	AddsPerSecond    float64 `json:"adds_per_second"`
 	SendsPerSecond   float64 `json:"sends_per_second"` // with one descriptor
 	AddRatio         float64 `json:"add_ratio"`
+	AddFDRatio       float64 `json:"add_fd_ratio"`
 	RemovesPerSecond float64 `json:"removes_per_second"`
 	RemoveRatio      float64 `json:"remove_ratio"` // to a sendmsg(2) without descriptors
 	PairRatio        float64 `json:"add_remove_ratio"`
@@ -48,11 +50,11 @@ func measureRates(ctx context.Context, m *machine.Machine) (*rates, error) {
 	perSecond := func(ns []float64) float64 { return math.Round(1e9 / median(ns)) }
 	pairs := make([]float64, len(s.Add))
 	for i := range pairs {
-		pairs[i] = (s.Add[i] + s.Remove[i]) / (s.Send[i] + s.SendPlain[i])
+		pairs[i] = s.Many[i] / (s.Send[i] + s.SendPlain[i])
 	}
 	return &rates{
 		AppendsPerSecond: perSecond(s.Append), WritesPerSecond: perSecond(s.Write), AppendRatio: ratio(s.Append, s.Write),
-		AddsPerSecond: perSecond(s.Add), SendsPerSecond: perSecond(s.Send), AddRatio: ratio(s.Add, s.Send),
+		AddsPerSecond: perSecond(s.Add), SendsPerSecond: perSecond(s.Send), AddRatio: ratio(s.Add, s.Send), AddFDRatio: ratio(s.AddFD, s.Send),
 		RemovesPerSecond: perSecond(s.Remove), RemoveRatio: ratio(s.Remove, s.SendPlain), PairRatio: rounded(median(pairs)),
 		SwapsAtFew: perSecond(s.Few), SwapsAtMany: perSecond(s.Many), SizeRatio: ratio(s.Many, s.Few),
 	}, nil

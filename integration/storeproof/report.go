@@ -89,8 +89,8 @@ func (p proof) print(w io.Writer) {
 	}
 	if r := p.Rates; r != nil {
 		fmt.Fprintf(w, "  journal: %.0f appends/s, write(2) %.0f/s, ratio %.2f\n", r.AppendsPerSecond, r.WritesPerSecond, r.AppendRatio)
-		fmt.Fprintf(w, "  bundle: %.0f adds/s, sendmsg(2) %.0f/s, ratio %.2f; %.0f removes/s, ratio %.2f; both %.2f\n",
-			r.AddsPerSecond, r.SendsPerSecond, r.AddRatio, r.RemovesPerSecond, r.RemoveRatio, r.PairRatio)
+		fmt.Fprintf(w, "  bundle, 18,000 stored: %.0f adds/s, sendmsg(2) %.0f/s, ratio %.2f (by number %.2f); %.0f removes/s, ratio %.2f; both %.2f\n",
+			r.AddsPerSecond, r.SendsPerSecond, r.AddRatio, r.AddFDRatio, r.RemovesPerSecond, r.RemoveRatio, r.PairRatio)
 		fmt.Fprintf(w, "  one comes and one leaves: %.0f/s with 1,000 stored, %.0f/s with 18,000, ratio %.2f\n", r.SwapsAtFew, r.SwapsAtMany, r.SizeRatio)
 	}
 	fmt.Fprintln(w)

@@ -190,6 +190,17 @@ func (s *stage) kill(ctx context.Context, t *story) error {
 		defer func() { <-reloaded }()
 		time.Sleep(rand.N(60 * time.Millisecond))
 	}
-	_, err := s.manager.Systemctl(ctx, "kill", "--kill-whom=all", "--signal=SIGKILL", chatUnit)
+	const invocation = "InvocationID"
+	before, err := s.manager.Property(ctx, chatUnit, invocation)
+	if err != nil {
+		return err
+	}
+	if _, err := s.manager.Systemctl(ctx, "kill", "--kill-whom=all", "--signal=SIGKILL", chatUnit); err != nil {
+		return err
+	}
+	// The dead unit is active until systemd has noticed.
+	_, err = s.manager.Wait(ctx, chatUnit, func(p map[string]string) bool {
+		return p[invocation] != "" && p[invocation] != before
+	}, invocation)
 	return err
 }

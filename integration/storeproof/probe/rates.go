@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,22 +13,24 @@ import (
 )
 
 // Nanoseconds of one operation, a sample for each round. The columns of a round were
-// measured right after each other.
+// measured in turns.
 type rates struct {
 	Append    []float64 `json:"append"`     // Journal.Append of 100 bytes
 	Write     []float64 `json:"write"`      // write(2) of as many as it writes
-	Add       []float64 `json:"add"`        // Bundle.Add, at 1,000
 	Send      []float64 `json:"send"`       // sendmsg(2) with one descriptor
-	Remove    []float64 `json:"remove"`     // Bundle.Remove, at 1,000
 	SendPlain []float64 `json:"send_plain"` // sendmsg(2) without
-	Few       []float64 `json:"few"`        // Add and Remove of somebody else, at 1,000
+	Add       []float64 `json:"add"`        // Bundle.AddConn, at 18,000
+	AddFD     []float64 `json:"add_fd"`     // Bundle.Add, at 18,000
+	Remove    []float64 `json:"remove"`     // Bundle.Remove of somebody else, at 18,000
+	Few       []float64 `json:"few"`        // AddConn and Remove of somebody else, at 1,000
 	Many      []float64 `json:"many"`       // the same, at 18,000
 }
 
 const (
 	rounds     = 40
 	appends    = 2000 // of a round
-	changes    = 250  // of a round: fewer than fill a socket's queue
+	changes    = 250  // of a turn: fewer than fill a socket's queue
+	turns      = 16   // of a round: what a bundle does now and then has its share in each
 	fewStored  = 1000
 	manyStored = 18000
 )
@@ -87,47 +90,67 @@ func (p *probe) journalRates(ctx context.Context, r *rates) error {
 	return j.Close()
 }
 
-// crowd is a bundle with so many sockets in it.
+// crowd is a bundle with so many connections in it.
 type crowd struct {
 	bundle *fdstore.Bundle
 	ids    []fdstore.ID
 	next   int
+	fresh  []fdstore.ID // added, and not in ids yet
 }
 
-func (p *probe) crowd(ctx context.Context, name string, fds []int) (*crowd, error) {
+func (p *probe) crowd(ctx context.Context, name string, conns []*os.File) (*crowd, error) {
 	b, err := p.store.Bundle(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	items := make([]fdstore.Item, len(fds))
-	for i, fd := range fds {
-		items[i] = fdstore.Item{FD: fd, Label: label}
+	c := &crowd{bundle: b}
+	for _, conn := range conns {
+		if err := c.add(conn); err != nil {
+			return nil, err
+		}
 	}
-	ids, err := b.AddBatch(items)
-	return &crowd{bundle: b, ids: ids}, err
+	c.ids, c.fresh = c.fresh, nil
+	return c, nil
 }
 
 var label = []byte("192.0.2.1:12345 nickname")
 
-// swap lets one come and another one, that has been there for any time, leave.
-func (c *crowd) swap(fd int) error {
+func (c *crowd) add(conn *os.File) error {
+	id, err := c.bundle.AddConn(conn, label)
+	c.fresh = append(c.fresh, id)
+	return err
+}
+
+func (c *crowd) addFD(fd int) error {
 	id, err := c.bundle.Add(fd, label)
-	if err != nil {
-		return err
-	}
+	c.fresh = append(c.fresh, id)
+	return err
+}
+
+// remove lets somebody leave who has been there for any time, in favour of the one who
+// came last.
+func (c *crowd) remove() error {
 	if err := c.bundle.Remove(c.ids[c.next]); err != nil {
 		return err
 	}
-	c.ids[c.next] = id
+	last := len(c.fresh) - 1
+	c.ids[c.next], c.fresh = c.fresh[last], c.fresh[:last]
 	c.next = (c.next + 7919) % len(c.ids) // a prime: it comes to everybody
 	return nil
 }
 
+func (c *crowd) swap(conn *os.File) error {
+	if err := c.add(conn); err != nil {
+		return err
+	}
+	return c.remove()
+}
+
 func (p *probe) bundleRates(ctx context.Context, r *rates) error {
-	fds := make([]int, 0, manyStored)
+	conns := make([]*os.File, 0, manyStored)
 	defer func() {
-		for _, fd := range fds {
-			unix.Close(fd)
+		for _, conn := range conns {
+			conn.Close()
 		}
 	}()
 	for range manyStored {
@@ -135,13 +158,13 @@ func (p *probe) bundleRates(ctx context.Context, r *rates) error {
 		if err != nil {
 			return fmt.Errorf("%d sockets: %w", manyStored, err)
 		}
-		fds = append(fds, fd)
+		conns = append(conns, os.NewFile(uintptr(fd), "connection"))
 	}
-	few, err := p.crowd(ctx, "few", fds[:fewStored])
+	few, err := p.crowd(ctx, "few", conns[:fewStored])
 	if err != nil {
 		return err
 	}
-	many, err := p.crowd(ctx, "many", fds)
+	many, err := p.crowd(ctx, "many", conns)
 	if err != nil {
 		return err
 	}
@@ -151,27 +174,42 @@ func (p *probe) bundleRates(ctx context.Context, r *rates) error {
 	}
 	defer unix.Close(pair[0])
 	defer unix.Close(pair[1])
+	fds := make([]int, changes)
+	for i := range fds {
+		fds[i] = int(conns[i].Fd())
+	}
 	bare := sender{to: pair[0], from: pair[1], data: make([]byte, 32+len(label)), rights: unix.UnixRights(fds[0])}
+	columns := []struct {
+		into *[]float64
+		do   func(i int) error
+	}{
+		{&r.Add, func(i int) error { return many.add(conns[i]) }},
+		{&r.Send, func(int) error { return bare.send(bare.rights) }},
+		{&r.Remove, func(int) error { return many.remove() }},
+		{&r.SendPlain, func(int) error { return bare.send(nil) }},
+		{&r.AddFD, func(i int) error { return many.addFD(fds[i]) }},
+		{nil, func(int) error { return many.remove() }},
+		{&r.Few, func(i int) error { return few.swap(conns[i]) }},
+		{&r.Many, func(i int) error { return many.swap(conns[i]) }},
+	}
 	for range rounds {
-		ids := make([]fdstore.ID, changes)
-		var samples [6]float64
-		for i, do := range []func(i int) error{
-			func(i int) (err error) { ids[i], err = few.bundle.Add(fds[i], label); return err },
-			func(int) error { return bare.send(bare.rights) },
-			func(i int) error { return few.bundle.Remove(ids[i]) },
-			func(int) error { return bare.send(nil) },
-			func(i int) error { return few.swap(fds[i]) },
-			func(i int) error { return many.swap(fds[i]) },
-		} {
-			if samples[i], err = each(changes, do); err != nil {
-				return err
-			}
-			if err := bare.drain(); err != nil {
-				return err
+		samples := make([]float64, len(columns))
+		for range turns {
+			for i, c := range columns {
+				ns, err := each(changes, c.do)
+				if err != nil {
+					return err
+				}
+				samples[i] += ns / turns
+				if err := bare.drain(); err != nil {
+					return err
+				}
 			}
 		}
-		for i, into := range []*[]float64{&r.Add, &r.Send, &r.Remove, &r.SendPlain, &r.Few, &r.Many} {
-			*into = append(*into, samples[i])
+		for i, c := range columns {
+			if c.into != nil {
+				*c.into = append(*c.into, samples[i])
+			}
 		}
 	}
 	return nil
