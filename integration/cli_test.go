@@ -40,6 +40,8 @@ func (d statusd) scripts(pattern string, inside ...string) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+":"+env.Getenv("PATH"))
 			d.release("statusd", "integration/statusd", "version=v1")
+			_, err := d.manager.Systemctl(d.ctx, "reset-failed", "statusd.service") // the limit of starts
+			d.must(err)
 			d.must(d.manager.Restart(d.ctx, "statusd.service"))
 			d.generation(1)
 			return nil
