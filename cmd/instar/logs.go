@@ -68,38 +68,23 @@ shows the system's journal to root and to members of the group systemd-journal.
 	return cmd
 }
 
-// journalctl is the command line that prints the upgrades of a unit.
-func (f logsFlags) journalctl(unit string) ([]string, error) {
-	command := []string{"journalctl", "--output=json", "--no-pager", "--quiet", "--all"}
-	if f.user {
-		command = append(command, "--user")
-	}
+// command is the journalctl(1) that prints the upgrades of a unit.
+func (f logsFlags) command(unit string) ([]string, error) {
+	args := []string{"--output=json"}
 	switch {
 	case f.lines > 0:
-		command = append(command, "--lines="+strconv.Itoa(f.lines))
+		args = append(args, "--lines="+strconv.Itoa(f.lines))
 	case f.follow:
-		command = append(command, "--no-tail") // not the last ten
+		args = append(args, "--no-tail") // not the last ten
 	}
 	if f.follow {
-		command = append(command, "--follow")
+		args = append(args, "--follow")
 	}
-	field := "_SYSTEMD_UNIT="
-	if f.user {
-		field = "_SYSTEMD_USER_UNIT="
-	}
-	command = append(command, "MESSAGE_ID="+reload.VerdictMessageID, field+unit)
-	if f.host == "" {
-		return command, nil
-	}
-	d, err := parseDestination(f.host)
-	if err != nil {
-		return nil, err
-	}
-	return d.ssh(command...), nil
+	return f.journalctl(unit, append(args, "MESSAGE_ID="+reload.VerdictMessageID)...)
 }
 
 func (f logsFlags) run(ctx context.Context, stdout, stderr io.Writer, unit string) error {
-	command, err := f.journalctl(unit)
+	command, err := f.command(unit)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ func upgradeCommand(o *options) *cobra.Command {
 systemctl reload does. It first has each service ask its new binary whether it
 would do (preflight), follows the phases on stderr, and prints the verdict, one
 line a unit. An upgrade that fails leaves the service as it was, with its reason
-in that line; the other units are upgraded all the same.
+in that line, and what the journal has last of the new process on stderr; the other
+units are upgraded all the same.
 
 The verdict is the service's own word, by D-Bus. Of one that shows no status only
 systemd's is known: that the reload was done, or not.

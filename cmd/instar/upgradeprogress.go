@@ -51,6 +51,12 @@ func (p *progress) say(text string) {
 	p.open = true
 }
 
+// remark says what stays there.
+func (p *progress) remark(text string) {
+	p.end()
+	fmt.Fprintf(p.w, "%s: %s\n", p.unit, text)
+}
+
 // end leaves the line, which has served its purpose.
 func (p *progress) end() {
 	if p.open {

@@ -66,6 +66,9 @@ func (u *upgrade) run(ctx context.Context) (line string, err error) {
 	}
 	line = plain(verdict.String()) + steps(verdict)
 	if verdict.Err != nil {
+		for _, said := range u.flags.lastLines(ctx, u.unit, verdict.To.PID) {
+			u.tell.remark(fmt.Sprintf("PID %d said: %s", verdict.To.PID, plain(said)))
+		}
 		return line, errSaid
 	}
 	if u.flags.allDrainingDone {
