@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/instar-project/instar/status"
 )
 
 // The commands of the README's quickstart, word for word: those of the first block
@@ -61,6 +63,7 @@ func TestQuickstart(t *testing.T) {
 			"/usr/share/bash-completion/completions/instar",
 			"/usr/share/zsh/vendor-completions/_instar",
 			"/usr/share/fish/vendor_completions.d/instar.fish",
+			"/usr/share/dbus-1/system.d/io.github.instar_project.conf",
 			"/usr/share/doc/instar/copyright",
 			"/usr/share/doc/instar/changelog.gz",
 		} {
@@ -68,6 +71,17 @@ func TestQuickstart(t *testing.T) {
 				t.Errorf("the package has no %s", file)
 			}
 		}
+		// A service that runs as root needs no policy besides the package's; everyone reads.
+		_, err = s.machine.Run(s.ctx, "systemd-run", "--unit=rooted", "--socket-property=ListenStream=8081",
+			"--socket-property=FileDescriptorName=http", "--property=Type=notify-reload", "/opt/hello/hello")
+		s.must(err)
+		_, err = s.machine.Run(s.ctx, "curl", "-s", "localhost:8081")
+		s.must(err)
+		s.eventually("the service that runs as root shows its status", func() bool {
+			out, err := s.machine.Run(s.ctx, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+				"busctl", "get-property", status.NamePrefix+"rooted", string(status.Path), status.Interface, "Phase")
+			return err == nil && strings.Contains(out, "serving")
+		})
 		journal, err := s.manager.Journal(s.ctx, "hello.service")
 		s.must(err)
 		if strings.Contains(journal, "not on the bus") || strings.Contains(journal, "not known") {
