@@ -109,7 +109,7 @@ func parseNames(lookup func(string) (string, bool), fds int) ([]string, error) {
 			names[i] = nameUnknown
 			continue
 		}
-		if problem := nameProblem(name); problem != "" {
+		if problem := NameProblem(name); problem != "" {
 			return nil, malformed(envFDNames, value, "name %d, %q, %s", i+1, name, problem)
 		}
 	}

@@ -150,7 +150,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("descriptors of another process: %q", env)
 		}
 		for _, name := range got.Names {
-			if problem := nameProblem(name); problem != "" {
+			if problem := NameProblem(name); problem != "" {
 				t.Fatalf("name %q %s", name, problem)
 			}
 		}

@@ -130,7 +130,7 @@ func (s *Set) find(r request) ([]Entry, error) {
 	if s.closed {
 		return nil, r.error(ErrClosed, "the set has been closed", "call its getters before Close")
 	}
-	if problem := nameProblem(r.wanted); problem != "" {
+	if problem := NameProblem(r.wanted); problem != "" {
 		return nil, r.error(ErrInvalidName, "the name "+problem, "ask for a name as FileDescriptorName= takes it")
 	}
 	if reserved(r.wanted) {

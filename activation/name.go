@@ -13,9 +13,10 @@ const (
 	nameConnection = "connection"
 )
 
-// nameProblem says what makes name unfit for FileDescriptorName= (and FDNAME=),
-// in words that follow the name; "" if nothing does.
-func nameProblem(name string) string {
+// NameProblem says what makes name unfit for FileDescriptorName= (and FDNAME=), see
+// systemd.socket(5), in words that follow the name; "" if nothing does. Reserved names
+// ([ReservedPrefix]) are fit.
+func NameProblem(name string) string {
 	const longest = 255 // FDNAME_MAX of systemd
 	switch {
 	case name == "":

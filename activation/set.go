@@ -36,7 +36,7 @@ func New(entries []Entry) (*Set, error) {
 	s := &Set{handed: true, entries: slices.Clone(entries)}
 	seen := make(map[int]bool)
 	for _, e := range entries {
-		problem := nameProblem(e.Name)
+		problem := NameProblem(e.Name)
 		if problem != "" {
 			problem = "the name " + problem
 		} else if seen[e.FD] {

@@ -141,21 +141,10 @@ func (s Service) hides(program string) string {
 // nameProblem says what makes name unfit for FileDescriptorName= of a socket of
 // this service, in words that follow it; "" if nothing does.
 func nameProblem(name string) string {
-	const longest = 255 // FDNAME_MAX of systemd
-	switch {
-	case name == "":
-		return "is empty"
-	case len(name) > longest:
-		return "is longer than 255 characters"
-	case strings.HasPrefix(name, activation.ReservedPrefix):
+	if strings.HasPrefix(name, activation.ReservedPrefix) {
 		return "begins with " + activation.ReservedPrefix + ", as the library's own entries in the store do"
 	}
-	for _, c := range []byte(name) {
-		if c < ' ' || c >= 0x7f || c == ':' {
-			return "holds a character other than printable ASCII without ':'"
-		}
-	}
-	return ""
+	return activation.NameProblem(name)
 }
 
 // oneLine reports whether s can be in a value of a unit file.
