@@ -52,36 +52,18 @@ func BenchmarkJournalAppend(b *testing.B) {
 
 const benchLabel = "192.0.2.1:12345 nickname"
 
-func BenchmarkBareSendmsg(b *testing.B) {
+func BenchmarkBareSendmsg(b *testing.B) { benchSendmsg(b, unix.UnixRights(benchSocket(b))) }
+
+// A removal is a record of the notes.
+func BenchmarkBareSendmsgPlain(b *testing.B) { benchSendmsg(b, nil) }
+
+func benchSendmsg(b *testing.B, rights []byte) {
 	q := must(newQueue())
 	defer q.close()
-	fd := benchSocket(b)
-	rights := unix.UnixRights(fd)
 	data := make([]byte, messageHeader+3+len(benchLabel))
 	n := 0
 	for b.Loop() {
 		must(unix.SendmsgN(q.fd, data, rights, nil, unix.MSG_DONTWAIT))
-		if n++; n%maxAdds == 0 {
-			b.StopTimer()
-			if err := q.disconnect(); err != nil {
-				b.Fatal(err)
-			}
-			if err := q.connect(); err != nil {
-				b.Fatal(err)
-			}
-			b.StartTimer()
-		}
-	}
-}
-
-// A removal is a record of the notes.
-func BenchmarkBareSendmsgPlain(b *testing.B) {
-	q := must(newQueue())
-	defer q.close()
-	data := make([]byte, messageHeader+3+len(benchLabel))
-	n := 0
-	for b.Loop() {
-		must(unix.SendmsgN(q.fd, data, nil, nil, unix.MSG_DONTWAIT))
 		if n++; n%maxAdds == 0 {
 			b.StopTimer()
 			if err := q.disconnect(); err != nil {
