@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/instar-project/instar/internal/handover"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,6 +63,20 @@ func (s *Service) executable(argv0 string) (string, error) {
 		return "", fmt.Errorf("argv[0] is %q, which is no path to start again; where ExecStart= begins with '@', set Config.Executable: %w", path, err)
 	}
 	return found, nil
+}
+
+// prepare is what comes before the start of the next build: what to start, and a line
+// to it, of which theirs is the end for it to have.
+func (s *Service) prepare(ctx context.Context) (start command, line *handover.Conn, theirs *os.File, err error) {
+	if start, err = s.command(ctx); err != nil {
+		return command{}, nil, nil, err
+	}
+	if line, theirs, err = handover.Pair(); err != nil {
+		return command{}, nil, nil, fmt.Errorf("%w: %w", ErrSpawn, err)
+	}
+	// What others have opened without O_CLOEXEC is not for it.
+	_ = unix.CloseRange(handoverFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	return start, line, theirs, nil
 }
 
 // whenNotBusy starts a program, again for a moment if the file is busy. One that was

@@ -1,8 +1,10 @@
 package reload
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -31,6 +33,13 @@ func toJournal(fields map[string]string) bool {
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
 	_, err = c.Write(journalEntry(fields))
 	return err == nil
+}
+
+// report writes an entry to the journal, or else its MESSAGE= to the log.
+func (s *Service) report(level slog.Level, fields map[string]string) {
+	if !toJournal(fields) {
+		s.log.Log(context.Background(), level, fields["MESSAGE"])
+	}
 }
 
 // stderrIsJournal compares stderr with $JOURNAL_STREAM, see systemd.exec(5).

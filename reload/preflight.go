@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"log/slog"
 	"os"
 	"os/exec"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
-
-	"golang.org/x/sys/unix"
 )
 
 // PreflightMessageID is the MESSAGE_ID= of preflights that were refused, in the
@@ -99,20 +97,14 @@ const lastMoment = time.Second
 
 // askSuccessor starts the next build only to be asked, and waits for its end.
 func (s *Service) askSuccessor(ctx context.Context) error {
-	start, err := s.command(ctx)
+	start, line, theirs, err := s.prepare(ctx)
 	if err != nil {
 		return err
-	}
-	line, theirs, err := handover.Pair()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSpawn, err)
 	}
 	defer line.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	said := new(tail)
-	// What others have opened without O_CLOEXEC is not for it.
-	_ = unix.CloseRange(handoverFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	var cmd *exec.Cmd
 	err = whenNotBusy(func() error {
 		cmd = exec.CommandContext(ctx, start.path)
@@ -183,17 +175,13 @@ func hearAnswer(line *handover.Conn) error {
 
 // recordRefusal logs why a preflight was refused.
 func (s *Service) recordRefusal(reason error) {
-	message := fmt.Sprintf("preflight refused: %v", reason)
-	if toJournal(map[string]string{
-		"MESSAGE":                message,
+	s.report(slog.LevelWarn, map[string]string{
+		"MESSAGE":                fmt.Sprintf("preflight refused: %v", reason),
 		"MESSAGE_ID":             PreflightMessageID,
 		"PRIORITY":               "4",
 		"INSTAR_RESULT":          "refused",
 		"INSTAR_REASON":          reason.Error(),
 		"INSTAR_FROM_GENERATION": fmt.Sprint(s.generation),
 		"INSTAR_FROM_BUILD":      s.config.Build,
-	}) {
-		return
-	}
-	s.log.Warn(message)
+	})
 }

@@ -3,7 +3,6 @@ package reload
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
-
-	"golang.org/x/sys/unix"
 )
 
 // successor is the process that is to follow this one, from here.
@@ -33,17 +30,11 @@ const drainGrace = 5 * time.Second
 
 // spawn starts a successor and greets it. What becomes of it arrives as events.
 func (s *Service) spawn() (*successor, error) {
-	start, err := s.command(context.Background())
+	start, line, theirs, err := s.prepare(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	line, theirs, err := handover.Pair()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
-	}
 	defer theirs.Close()
-	// What others have opened without O_CLOEXEC is not the successor's either.
-	_ = unix.CloseRange(handoverFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	var process *os.Process
 	err = whenNotBusy(func() error {
 		process, err = os.StartProcess(start.path, start.argv, &os.ProcAttr{
@@ -74,7 +65,7 @@ func (s *Service) hello() handover.Hello {
 		Protocol:   handover.Current,
 		Generation: s.generation + 1,
 		Attempt:    s.attempt,
-		PID:        os.Getpid(),
+		PID:        s.pid,
 		Build:      s.config.Build,
 
 		StartedWith: s.StartedWith(),

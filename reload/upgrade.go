@@ -2,6 +2,7 @@ package reload
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
@@ -92,12 +93,9 @@ func (s *Service) fail() {
 func (s *Service) record(v Verdict) {
 	s.verdicts.give(v)
 	s.signalled = false
-	if toJournal(v.fields()) {
-		return
-	}
+	level := slog.LevelInfo
 	if v.Err != nil {
-		s.log.Error(v.String())
-		return
+		level = slog.LevelError
 	}
-	s.log.Info(v.String())
+	s.report(level, v.fields())
 }
