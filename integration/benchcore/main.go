@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/machine"
+	"github.com/instar-project/instar/integration/program"
 )
 
 // limit bounds it all, except the first build of the machine's image.
@@ -42,15 +41,7 @@ func measurements() []measurement {
 	}
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "benchcore:", err)
-		stop()
-		os.Exit(1)
-	}
-}
+func main() { program.Main("benchcore", run) }
 
 func run(ctx context.Context) (err error) {
 	builder, err := deploy.NewBuilder()
@@ -59,7 +50,7 @@ func run(ctx context.Context) (err error) {
 	}
 	defer builder.Close()
 	b := &bench{}
-	say("building")
+	program.Say("building")
 	for _, program := range []struct {
 		path   *string
 		folder string
@@ -72,7 +63,7 @@ func run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	say("booting systemd %s (the first time its image is built, which takes a minute)", machine.V257)
+	program.Say("booting systemd %s (the first time its image is built, which takes a minute)", machine.V257)
 	b.site, err = openSite(ctx, b)
 	switch {
 	case errors.Is(err, machine.ErrUnsupported), errors.Is(err, machine.ErrUnavailable):
@@ -89,7 +80,7 @@ func run(ctx context.Context) (err error) {
 	var failures []error
 	for _, m := range measurements() {
 		for _, f := range m.figures {
-			say("measuring %s", f.name)
+			program.Say("measuring %s", f.name)
 		}
 		if err := m.measure(ctx, b, m.figures); err != nil {
 			for i := range m.figures {
@@ -107,6 +98,3 @@ func run(ctx context.Context) (err error) {
 	}
 	return errors.Join(append(failures, newReport(systemd, figures).print(os.Stdout, figures))...)
 }
-
-// say tells who waits what takes so long.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

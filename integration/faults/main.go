@@ -7,18 +7,17 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/faulty/inject"
 	"github.com/instar-project/instar/integration/faulty/site"
 	"github.com/instar-project/instar/integration/machine"
+	"github.com/instar-project/instar/integration/program"
 )
 
 // options narrow the matrix and say how many cells run at a time.
@@ -41,13 +40,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := faults(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "faults:", err)
-		stop()
-		os.Exit(1)
-	}
+	program.Main("faults", func(ctx context.Context) error { return faults(ctx, o) })
 }
 
 // faults runs the matrix on every version and prints the report.
@@ -68,7 +61,7 @@ func faults(ctx context.Context, o options) error {
 	for _, s := range stories() {
 		builds = append(builds, s.build())
 	}
-	say("building integration/faulty %d times", len(builds))
+	program.Say("building integration/faulty %d times", len(builds))
 	binaries, err := site.Compile(ctx, builder, builds...)
 	if err != nil {
 		return err
@@ -116,7 +109,7 @@ func (b *board) problem(format string, args ...any) {
 
 // version runs the matrix on one version of systemd.
 func (b *board) version(ctx context.Context, v machine.Version, binaries site.Binaries) {
-	say("booting systemd %s (the first time its image is built, which takes a minute)", v)
+	program.Say("booting systemd %s (the first time its image is built, which takes a minute)", v)
 	s, err := site.Open(ctx, v, binaries)
 	if errors.Is(err, machine.ErrUnavailable) || errors.Is(err, machine.ErrUnsupported) {
 		b.mu.Lock()
@@ -165,7 +158,7 @@ func (b *board) version(ctx context.Context, v machine.Version, binaries site.Bi
 			wanted = append(wanted, c)
 		}
 	}
-	say("systemd %s: %d stories with %d steps make %d cells; %d of them are to be run, on %d instances", v, len(recordings), steps, len(cells), len(wanted), len(lanes))
+	program.Say("systemd %s: %d stories with %d steps make %d cells; %d of them are to be run, on %d instances", v, len(recordings), steps, len(cells), len(wanted), len(lanes))
 	queue := make(chan cell)
 	var running sync.WaitGroup
 	for _, lane := range lanes {
@@ -177,7 +170,7 @@ func (b *board) version(ctx context.Context, v machine.Version, binaries site.Bi
 	}
 	for i, c := range wanted {
 		if i > 0 && i%100 == 0 {
-			say("systemd %s: %d of %d cells", v, i, len(wanted))
+			program.Say("systemd %s: %d of %d cells", v, i, len(wanted))
 		}
 		select {
 		case queue <- c:
@@ -245,7 +238,7 @@ func (b *board) one(ctx context.Context, v machine.Version, lane *site.Lane, c c
 	}
 	one := result{version: string(v), cell: c, judgement: judge(c, o, r.forecasts(c)), requests: o.counts.Requests, took: o.took}
 	if !one.well() {
-		say("systemd %s, %v: %s", v, c, strings.Join(one.problems(), "; "))
+		program.Say("systemd %s, %v: %s", v, c, strings.Join(one.problems(), "; "))
 		b.log(ctx, lane)
 	}
 	if o.err != nil {
@@ -269,8 +262,5 @@ func (b *board) log(ctx context.Context, lane *site.Lane) {
 		text = err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	say("%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
+	program.Say("%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
 }
-
-// say tells who waits what takes so long.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/machine"
+	"github.com/instar-project/instar/integration/program"
 	"github.com/instar-project/instar/integration/storeproof/probing"
 )
 
@@ -76,7 +77,7 @@ func measureParking(ctx context.Context, m *machine.Machine, builder *deploy.Bui
 // park parks n connections, kills the process, recovers them in the next one, and asks
 // every client whether it has its connection back.
 func park(ctx context.Context, m *machine.Machine, n int, how string, args ...any) (w way, err error) {
-	say("  parking %d connections: %s", n, how)
+	program.Say("  parking %d connections: %s", n, how)
 	conns, err := connect(ctx, m, n)
 	if err != nil {
 		return w, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/instar-project/instar/integration/machine"
+	"github.com/instar-project/instar/integration/program"
 	"github.com/instar-project/instar/integration/storeproof/probing"
 )
 
@@ -42,7 +43,7 @@ type rates struct {
 }
 
 func measureRates(ctx context.Context, m *machine.Machine) (*rates, error) {
-	say("  rates")
+	program.Say("  rates")
 	s, err := probing.Measure[samples](ctx, m, "rates")
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/machine"
+	"github.com/instar-project/instar/integration/program"
 	"github.com/instar-project/instar/integration/storeproof/members"
 )
 
@@ -63,7 +64,7 @@ func tellStory(ctx context.Context, m *machine.Machine, builder *deploy.Builder)
 	if err := s.install(ctx, builder); err != nil {
 		return nil, err
 	}
-	say("  chat: %d clients join", clients)
+	program.Say("  chat: %d clients join", clients)
 	crowd, err := members.Join(ctx, members.Config{
 		Dial: m.Dial, Network: "tcp", Address: chatAddress,
 		Members: clients, RoomSize: roomSize, Pause: 1500 * time.Millisecond, Newcomers: 20 * time.Millisecond,
@@ -73,7 +74,7 @@ func tellStory(ctx context.Context, m *machine.Machine, builder *deploy.Builder)
 	}
 	t := &story{Clients: clients}
 	err = s.play(ctx, t)
-	say("  chat: everybody falls silent")
+	program.Say("  chat: everybody falls silent")
 	patience, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	t.take(crowd.Stop(patience))

@@ -10,12 +10,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/faulty/site"
 	"github.com/instar-project/instar/integration/machine"
+	"github.com/instar-project/instar/integration/program"
 	"github.com/instar-project/instar/integration/soak"
 )
 
@@ -23,13 +22,7 @@ func main() {
 	upgrades := flag.Int("upgrades", 1000, "how many")
 	seed := flag.Uint64("seed", rand.Uint64()%1_000_000, "of the order in which the bad builds come")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *upgrades, *seed); err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		stop()
-		os.Exit(1)
-	}
+	program.Main("soak", func(ctx context.Context) error { return run(ctx, *upgrades, *seed) })
 }
 
 func run(ctx context.Context, upgrades int, seed uint64) (err error) {
@@ -38,19 +31,19 @@ func run(ctx context.Context, upgrades int, seed uint64) (err error) {
 		return err
 	}
 	defer builder.Close()
-	say("building integration/faulty %d times", len(soak.Builds()))
+	program.Say("building integration/faulty %d times", len(soak.Builds()))
 	binaries, err := site.Compile(ctx, builder, soak.Builds()...)
 	if err != nil {
 		return err
 	}
-	say("booting systemd %s (the first time its image is built, which takes a minute)", machine.V257)
+	program.Say("booting systemd %s (the first time its image is built, which takes a minute)", machine.V257)
 	s, err := site.Open(ctx, machine.V257, binaries)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	say("%d upgrades, seed %d", upgrades, seed)
-	report, err := soak.Run(ctx, soak.Config{Site: s, Port: 8081, Upgrades: upgrades, Seed: seed, Say: say})
+	program.Say("%d upgrades, seed %d", upgrades, seed)
+	report, err := soak.Run(ctx, soak.Config{Site: s, Port: 8081, Upgrades: upgrades, Seed: seed, Say: program.Say})
 	if err != nil {
 		report.Problems = append(report.Problems, err.Error())
 	}
@@ -72,6 +65,3 @@ func run(ctx context.Context, upgrades int, seed uint64) (err error) {
 	}
 	return nil
 }
-
-// say tells who waits what takes so long.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
