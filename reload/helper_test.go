@@ -117,9 +117,12 @@ func check(ctx context.Context, behaviour, argument string) error {
 	switch behaviour {
 	case "object":
 		return errors.New(strings.ReplaceAll(argument, `\n`, "\n"))
-	case "ponder":
+	case "ponder": // and note how far it is
+		if err := os.WriteFile(argument, []byte("asked"), 0o666); err != nil {
+			return err
+		}
 		<-ctx.Done()
-		os.WriteFile(argument, []byte(ctx.Err().Error()), 0o666)
+		return os.WriteFile(argument, []byte(ctx.Err().Error()), 0o666)
 	case "panic-check":
 		panic("in the check")
 	}

@@ -1,6 +1,8 @@
 package reload
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -83,17 +85,16 @@ func TestPreflightOfAnotherProgram(t *testing.T) {
 	u.dial().wantAnswer("2 serving")
 }
 
-// Who checks learns that nobody waits any more.
+// A service that is told to stop answers whoever has asked for a preflight.
 func TestPreflightGivenUp(t *testing.T) {
 	u := start(t)
 	stays := u.dial()
-	note := filepath.Join(t.TempDir(), "note")
-	u.behave("ponder " + note)
+	pondering := u.ponder()
 	asked := make(chan string, 1)
 	go func() { asked <- stays.ask("preflight") }()
+	eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
 	other := u.dial()
-	quiet := other.askSize()
-	eventually(t, "it is being asked", func() bool { return !other.askSize().within(quiet) || len(asked) > 0 })
+	other.wantAnswer("1 serving")
 	u.signal(u.pid(1), unix.SIGTERM)
 	u.manager.Wait(notifytest.Has("STOPPING=1"))
 	if got := <-asked; got != ErrNotMain.Error() {
@@ -101,6 +102,28 @@ func TestPreflightGivenUp(t *testing.T) {
 	}
 	if got := other.ask("preflight"); got != ErrNotMain.Error() {
 		t.Errorf("%q, want %v", got, ErrNotMain)
+	}
+}
+
+// Who checks learns that nobody waits any more.
+func TestPreflightOrphaned(t *testing.T) {
+	u := start(t)
+	stays := u.dial()
+	pondering := u.ponder()
+	fmt.Fprintln(stays, "preflight")
+	eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
+	u.signal(u.pid(1), unix.SIGKILL)
+	eventually(t, "the check is called off", func() bool { return pondering() == context.Canceled.Error() })
+}
+
+// ponder makes the check of the next build take for ever, and returns what says how
+// far it is: "" before it, "asked" during it, and why it was called off after it.
+func (u *unit) ponder() func() string {
+	note := filepath.Join(u.t.TempDir(), "note")
+	u.behave("ponder " + note)
+	return func() string {
+		text, _ := os.ReadFile(note)
+		return string(text)
 	}
 }
 
