@@ -138,8 +138,10 @@ func (c *Client) State(ctx context.Context) (State, error) {
 }
 
 // Upgrade has the service upgrade, or join the upgrade under way, and returns the
-// verdict. An upgrade that failed is no error: see Verdict.Err. Errors are those
-// of State, and [reload.ErrNotMain] where the service is not ready for one.
+// verdict. An upgrade that failed is no error: see Verdict.Err. The answer is the
+// predecessor's: after a success State has it when the signal UpgradeEnded is sent,
+// a moment later. Errors are those of State, and [reload.ErrNotMain] where the
+// service is not ready for one.
 func (c *Client) Upgrade(ctx context.Context) (reload.Verdict, error) {
 	var w wireVerdict
 	if err := c.call(ctx, Interface+".Upgrade").Store(&w); err != nil {
