@@ -26,6 +26,7 @@ import (
 //	cmpre FILE PATTERNS            compares line by line; FILE may be stdout
 //	connect NETWORK ADDRESS [LINE] opens a connection, says the line, and reads one
 //	disconnect                     closes all of them
+//	journaled                      waits until the journal has all that was logged
 //
 // A user's commands run as that user.
 func (d statusd) scripts(pattern string, inside ...string) {
@@ -69,6 +70,9 @@ func (d statusd) scripts(pattern string, inside ...string) {
 					ts.Check(conn.Close())
 				}
 				open = nil
+			},
+			"journaled": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(d.machine.SyncJournal(d.ctx))
 			},
 		},
 	})

@@ -79,8 +79,11 @@ func TestHundredReloads(t *testing.T) {
 		s.install("web")
 		s.ask("/")
 		settled := func() (descriptors, threads int) {
+			s.eventually("one process is left, and no connection", func() bool {
+				open := s.sockets()
+				return s.processes("web") == 1 && !strings.Contains(open, "ESTAB") && !strings.Contains(open, "CLOSE-WAIT")
+			})
 			pid := s.mainPID("web")
-			s.eventually("one process is left", func() bool { return s.processes("web") == 1 })
 			return len(glob(fmt.Sprintf("/proc/%d/fd/*", pid))), len(glob(fmt.Sprintf("/proc/%d/task/*", pid)))
 		}
 		s.reload("web") // the first successor is the measure: it has what a successor has

@@ -72,6 +72,7 @@ func TestPreflight(t *testing.T) {
 		if n := d.attempts(); n != 0 || s.mainPID("statusd") != pid || s.processes("statusd") != 1 {
 			t.Errorf("%d attempts, main PID %d, was %d; %d processes\n%s", n, s.mainPID("statusd"), pid, s.processes("statusd"), s.journal())
 		}
+		s.must(s.machine.SyncJournal(s.ctx))
 		out, err := s.run("journalctl", "--boot", "--output=json", "MESSAGE_ID="+reload.PreflightMessageID)
 		s.must(err)
 		if n := strings.Count(out, "\n"); n != 5 || strings.Count(out, `"INSTAR_RESULT":"refused"`) != n {

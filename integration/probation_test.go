@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,9 +59,9 @@ func TestProbationPassed(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
 		stop := s.load(false)
 		begin := time.Now()
-		predecessor, successor, reloaded := s.begin("probation=1500ms")
+		predecessor, successor, reloaded := s.begin("probation=3s")
 		s.must(<-reloaded)
-		if d := time.Since(begin); d < 1500*time.Millisecond {
+		if d := time.Since(begin); d < 3*time.Second {
 			t.Errorf("systemctl reload returned after %v, before the end of the probation", d)
 		}
 		if pid := s.mainPID("web"); pid != successor {
@@ -136,7 +135,7 @@ func TestProbationFailedByDeath(t *testing.T) {
 // The predecessor may die as well: the successor finishes its probation.
 func TestPredecessorDiesInProbation(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
-		predecessor, successor, reloaded := s.begin("probation=1500ms")
+		predecessor, successor, reloaded := s.begin("probation=3s")
 		s.must(syscall.Kill(predecessor, syscall.SIGKILL))
 		s.must(<-reloaded)
 		if a := s.ask("/"); a.build != "trial" || s.mainPID("web") != successor {
@@ -168,26 +167,13 @@ func TestStopInProbation(t *testing.T) {
 // and when that one dies, the one before it does.
 func TestChain(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
-		var slow []chan error
-		hold := func() { // keeps the generation that accepts now in its drain
-			done := make(chan error, 1)
-			slow = append(slow, done)
-			before := strings.Count(s.sockets(), "ESTAB")
-			go func() {
-				_, err := s.tryAsk("/?d=4s")
-				done <- err
-			}()
-			s.eventually("the request is under way", func() bool { return strings.Count(s.sockets(), "ESTAB") > before })
-		}
-		hold()
+		begun := s.hold()
 		first := s.mainPID("web")
 		s.release("web", "integration/faulty", "version=second")
-		s.reload("web")
-		hold()
-		second := s.mainPID("web")
+		second := s.upgrade("web")
+		s.hold()
 		s.release("web", "integration/faulty", "version=third")
-		s.reload("web")
-		third := s.mainPID("web")
+		third := s.upgrade("web")
 
 		s.must(syscall.Kill(third, syscall.SIGKILL))
 		s.eventually("the second generation resumes", func() bool { return s.mainPID("web") == second })
@@ -199,7 +185,7 @@ func TestChain(t *testing.T) {
 		if a := s.ask("/"); a.build != "good" || a.generation != 1 {
 			t.Errorf("it answers as %+v", a)
 		}
-		if err := <-slow[0]; err != nil {
+		if err := begun.release(); err != nil {
 			t.Errorf("the request of the first generation: %v", err)
 		}
 	})
@@ -209,14 +195,10 @@ func TestChain(t *testing.T) {
 // if an older generation drains.
 func TestPredecessorDiesInDrain(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
-		go func() { _, _ = s.tryAsk("/?d=4s") }()
-		s.eventually("the request is under way", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
-		s.reload("web")
-		second := s.mainPID("web")
-		go func() { _, _ = s.tryAsk("/?d=4s") }()
-		s.eventually("the second request is under way", func() bool { return strings.Count(s.sockets(), "ESTAB") > 1 })
-		s.reload("web")
-		third := s.mainPID("web")
+		s.hold()
+		second := s.upgrade("web")
+		s.hold()
+		third := s.upgrade("web")
 		s.must(syscall.Kill(second, syscall.SIGKILL))
 		s.gone(second)
 		for range 20 {
@@ -233,20 +215,14 @@ func TestPredecessorDiesInDrain(t *testing.T) {
 // The main process knows who drains, and ends the oldest if there are too many.
 func TestMaxDraining(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) { // MaxDraining is 2
-		var pids []int
-		var held []chan error
+		first := s.mainPID("web")
+		var begun []*held
 		for i := range 3 {
-			done := make(chan error, 1)
-			held = append(held, done)
-			before := strings.Count(s.sockets(), "ESTAB")
-			go func() {
-				_, err := s.tryAsk("/?d=8s")
-				done <- err
-			}()
-			s.eventually("the request is under way", func() bool { return strings.Count(s.sockets(), "ESTAB") > before })
-			pids = append(pids, s.mainPID("web"))
-			s.release("web", "integration/faulty", fmt.Sprintf("version=v%d", i+2))
-			s.reload("web")
+			begun = append(begun, s.hold())
+			if got := begun[i].generation; got != i+1 {
+				t.Fatalf("request %d is under way in generation %d", i, got)
+			}
+			s.upgrade("web")
 			if i == 1 {
 				s.eventually("the third generation knows of both", func() bool {
 					a := s.ask("/draining").draining
@@ -254,17 +230,17 @@ func TestMaxDraining(t *testing.T) {
 				})
 			}
 		}
-		s.gone(pids[0])
-		if err := <-held[0]; err == nil {
+		s.gone(first)
+		if err := begun[0].end(); err == nil {
 			t.Error("the oldest generation has kept its connection")
 		}
 		s.eventually("the fourth generation knows of the other two", func() bool {
 			a := s.ask("/draining").draining
 			return !strings.Contains(a, "{1 ") && strings.Contains(a, "{2 ") && strings.Contains(a, "{3 ")
 		})
-		for _, done := range held[1:] {
-			if err := <-done; err != nil {
-				t.Errorf("a generation that may drain: %v", err)
+		for _, h := range begun[1:] {
+			if err := h.release(); err != nil {
+				t.Errorf("generation %d, which may drain: %v", h.generation, err)
 			}
 		}
 	})

@@ -115,6 +115,19 @@ func (s *site) reload(service string) {
 	s.must(s.manager.Reload(s.ctx, service+".service"))
 }
 
+// upgrade is a reload that succeeds, and returns the new main process. systemctl has
+// seen READY=1; MAINPID= is right behind.
+func (s *site) upgrade(service string) (successor int) {
+	s.Helper()
+	predecessor := s.mainPID(service)
+	s.reload(service)
+	s.eventually("the main process is another one", func() bool {
+		successor = s.mainPID(service)
+		return successor != predecessor && successor != 0
+	})
+	return successor
+}
+
 func (s *site) show(service, property string) string {
 	s.Helper()
 	value, err := s.manager.Property(s.ctx, service+".service", property)

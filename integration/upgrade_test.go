@@ -26,12 +26,8 @@ func upgradeUnderLoad(t *testing.T, s *site) {
 	for upgrade := 1; upgrade <= 3; upgrade++ {
 		build := fmt.Sprintf("v%d", 1+upgrade%2)
 		for _, service := range []string{"web", "echo"} {
-			before := s.mainPID(service)
 			s.release(service, "examples/"+service, "version="+build)
-			s.reload(service)
-			if after := s.mainPID(service); after == before || after == 0 {
-				t.Errorf("%s: MainPID was %d and is %d after a reload", service, before, after)
-			}
+			s.upgrade(service)
 			if service == "web" {
 				if a := s.ask("/"); a.generation != 1+upgrade || a.build != build {
 					t.Errorf("after upgrade %d it answers as %+v", upgrade, a)
@@ -116,7 +112,7 @@ func stopAfterUpgrade(t *testing.T, s *site) {
 	s.ask("/")
 	for range 2 {
 		predecessor := s.mainPID("web")
-		s.reload("web")
+		s.upgrade("web")
 		s.gone(predecessor)
 	}
 	successor := s.show("web", "MainPID")
@@ -186,28 +182,18 @@ func TestMovedSymlink(t *testing.T) {
 func TestTakeBackInDrain(t *testing.T) { onEach(t, takeBackInDrain) }
 
 func takeBackInDrain(t *testing.T, s *site) {
-	s.release("web", "examples/web", "version=v1")
+	s.release("web", "integration/faulty", "version=good")
 	s.install("web")
-	s.ask("/")
+	begun := s.hold()
 	predecessor := s.mainPID("web")
-	slow := make(chan error)
-	go func() {
-		_, err := s.tryAsk("/slow?d=2s")
-		slow <- err
-	}()
-	s.eventually("the request is under way", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
-	s.release("web", "examples/web", "version=v2")
-	s.reload("web")
-	successor := s.mainPID("web")
-	if successor == predecessor {
-		t.Fatal("the reload has not moved MainPID")
-	}
+	s.release("web", "integration/faulty", "version=better")
+	successor := s.upgrade("web")
 	s.must(syscall.Kill(successor, syscall.SIGKILL))
 	s.eventually("the predecessor is main again", func() bool { return s.mainPID("web") == predecessor })
-	if a := s.ask("/"); a.generation != 1 || a.build != "v1" {
+	if a := s.ask("/"); a.generation != 1 || a.build != "good" {
 		t.Errorf("after the take back it answers as %+v", a)
 	}
-	if err := <-slow; err != nil {
+	if err := begun.release(); err != nil {
 		t.Errorf("the request that kept the predecessor alive: %v", err)
 	}
 	if status := s.show("web", "StatusText"); !strings.Contains(status, "took back from generation 2") {
@@ -217,7 +203,7 @@ func takeBackInDrain(t *testing.T, s *site) {
 		t.Errorf("NRestarts=%s", n)
 	}
 	s.reload("web")
-	if a := s.ask("/"); a.generation != 2 || a.build != "v2" {
+	if a := s.ask("/"); a.generation != 2 || a.build != "better" {
 		t.Errorf("after the next reload it answers as %+v", a)
 	}
 }
@@ -231,9 +217,9 @@ func killAfterUpgrade(t *testing.T, s *site) {
 	s.install("web")
 	s.ask("/")
 	predecessor := s.mainPID("web")
-	s.reload("web")
+	successor := s.upgrade("web")
 	s.gone(predecessor)
-	s.must(syscall.Kill(s.mainPID("web"), syscall.SIGKILL))
+	s.must(syscall.Kill(successor, syscall.SIGKILL))
 	for range 20 {
 		if _, err := s.tryAsk("/"); err != nil && strings.Contains(err.Error(), "refused") {
 			t.Fatal(err)

@@ -17,22 +17,27 @@ import (
 
 // Whatever the next build answers to a preflight, or does instead, changes nothing.
 func TestPreflight(t *testing.T) {
+	const tooLate = `the successor was not ready in time: PID \d+ has not answered within 300ms \(Config.ReadyTimeout\)`
 	for _, c := range []struct{ name, behaviour, want string }{
 		{"it could follow", "serve", `<nil>`},
 		{"what it does after Open is not known", "hang", `<nil>`},
 		{"it objects", `object config:3: no such\noption`, `the successor refused: config:3: no such option`},
 		{"another protocol", "major-2", `the successor does not speak the handover protocol: handover: the other generation speaks protocol 2.0, this one 1.0: upgrade through a release that speaks both, or restart the unit`},
 		{"another protocol objects", `say {"type":"refuse","protocol":{"major":2},"reason":"no"}`, `the successor does not speak the handover protocol: no`},
-		{"an unknown word first", `say {"type":"weather"}`, `the successor was not ready in time: PID \d+ has not answered within 300ms \(Config.ReadyTimeout\)`},
+		{"an unknown word first", `say {"type":"weather"}`, tooLate},
 		{"garbage", "say {]", `the successor does not speak the handover protocol: handover: "{\]" is no message: .*`},
-		{"stuck", "stuck", `the successor was not ready in time: PID \d+ has not answered within 300ms \(Config.ReadyTimeout\)`},
+		{"stuck", "stuck", tooLate},
 		{"exit without a word", "exit 0", `the successor ended: PID \d+ exited with status 0, without an answer`},
 		{"last words", `stderr one\ntwo\n\nthree\x1b[31m\nfour`, `the successor ended: PID \d+ exited with status 1, without an answer: two / three\\x1b\[31m / four`},
 		{"panic", "panic-early", `the successor ended: PID \d+ exited with status 2, without an answer: panic: early`},
 		{"panic in the check", "panic-check", `the successor ended: PID \d+ exited with status 2, without an answer: panic: in the check`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			u := start(t, readyVariable+"=300ms")
+			var environ []string
+			if c.want == tooLate {
+				environ = append(environ, readyVariable+"=300ms")
+			}
+			u := start(t, environ...)
 			stays := u.dial()
 			size := stays.askSize()
 			u.behave(c.behaviour)
@@ -48,41 +53,48 @@ func TestPreflight(t *testing.T) {
 
 // A program that is none of this library's is asked in vain, and left no process.
 func TestPreflightOfAnotherProgram(t *testing.T) {
-	u := start(t, readyVariable+"=300ms")
-	stays := u.dial()
-	for _, c := range []struct{ program, want string }{
-		{"/bin/sleep", "has not answered within 300ms"},
-		{"/bin/true", "exited with status 0, without an answer"},
-		{"/nowhere", "no successor could be started: "},
-		{"/etc/passwd", "no successor could be started: "},
+	for _, c := range []struct{ program, ready, want string }{
+		{"/bin/sleep", "300ms", "has not answered within 300ms"},
+		{"/bin/true", "", "exited with status 0, without an answer"},
+		{"/nowhere", "", "no successor could be started: "},
+		{"/etc/passwd", "", "no successor could be started: "},
 	} {
-		u.install(c.program)
-		if got := stays.ask("preflight"); !strings.Contains(got, c.want) {
-			t.Errorf("%s: %q, want %q", c.program, got, c.want)
-		}
+		t.Run(c.program, func(t *testing.T) {
+			u := start(t, readyVariable+"="+c.ready)
+			u.install(c.program)
+			if got := u.dial().ask("preflight"); !strings.Contains(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.install(self)
-	// The first who asks waits for the end of ReadyTimeout, the second as well, and
-	// an upgrade for neither.
-	u.behave("stuck")
+}
+
+// Of two who ask, the second waits for the first, and an upgrade for neither.
+func TestPreflightsBesideAnUpgrade(t *testing.T) {
+	u := start(t)
+	pondering := u.ponder()
 	a, b := u.dial(), u.dial()
 	answers := make(chan string, 2)
 	for _, c := range []*client{a, b} {
 		go func() { answers <- c.ask("preflight") }()
 	}
+	eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
 	u.behave("serve")
 	u.upgrade(1)
-	<-answers
-	<-answers
-	for _, c := range []*client{stays, a, b} {
+	u.dial().wantAnswer("2 serving")
+	if len(answers) > 0 {
+		t.Errorf("a preflight ends with the upgrade: %q", <-answers)
+	}
+	u.signal(u.pid(1), unix.SIGTERM)
+	for range 2 {
+		if got := <-answers; got != ErrNotMain.Error() {
+			t.Errorf("%q, want %v", got, ErrNotMain)
+		}
+	}
+	for _, c := range []*client{a, b} {
 		c.Close()
 	}
 	u.gone(1)
-	u.dial().wantAnswer("2 serving")
 }
 
 // A service that is told to stop answers whoever has asked for a preflight.

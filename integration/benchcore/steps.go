@@ -13,7 +13,7 @@ import (
 // steps says how long the steps of the example's upgrades took, from the
 // verdicts in the journal: where the time of a reload goes.
 func (s *site) steps(ctx context.Context) (string, error) {
-	if _, err := s.machine.Run(ctx, "journalctl", "--sync"); err != nil {
+	if err := s.machine.SyncJournal(ctx); err != nil {
 		return "", err
 	}
 	entries, err := s.machine.Run(ctx, "journalctl", "--boot", "--no-pager", "--output=json",

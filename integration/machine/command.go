@@ -78,6 +78,12 @@ func (m *Machine) Journal(ctx context.Context, unit string) (string, error) {
 	return m.System().Journal(ctx, unit)
 }
 
+// SyncJournal returns when all that was logged before it is in the journal.
+func (m *Machine) SyncJournal(ctx context.Context) error {
+	_, err := m.Run(ctx, "journalctl", "--sync")
+	return err
+}
+
 // Log returns the warnings and errors of the whole machine since boot, for a
 // test that has failed.
 func (m *Machine) Log(ctx context.Context) (string, error) {

@@ -191,8 +191,8 @@ func (g *Manager) MainPID(ctx context.Context, unit string) (int, error) {
 // messages about it included, with everything written before the call.
 func (g *Manager) Journal(ctx context.Context, unit string) (string, error) {
 	// Only root may ask for it, and on this host we may not be.
-	if _, ok := g.host.(*Machine); ok {
-		if _, err := run(ctx, g.String(), g.host.Command(ctx, "journalctl", "--sync"), []string{"journalctl", "--sync"}); err != nil {
+	if m, ok := g.host.(*Machine); ok {
+		if err := m.SyncJournal(ctx); err != nil {
 			return "", err
 		}
 	}
