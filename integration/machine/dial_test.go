@@ -147,7 +147,8 @@ func TestDialTransport(t *testing.T) {
 	sys := m.System()
 	must(t)(sys.InstallUnit("web.socket", "[Socket]\nListenStream=127.0.0.1:80\nAccept=yes\nMaxConnections=1000\nTriggerLimitBurst=0\n"))
 	must(t)(sys.InstallUnit("web@.service", "[Service]\nStandardInput=socket\nStandardOutput=socket\n"+
-		`ExecStart=printf 'HTTP/1.0 204 No Content\r\n\r\n'`+"\n"))
+		// It reads to the empty line before it answers.
+		`ExecStart=sh -c 'sed -n "/^.$$/q"; printf "HTTP/1.0 204 No Content\r\n\r\n"'`+"\n"))
 	must(t)(sys.DaemonReload(t.Context()))
 	must(t)(sys.Start(t.Context(), "web.socket"))
 
