@@ -97,17 +97,22 @@ func (c *cgroup) kill() error {
 	return nil
 }
 
-// waitEmpty returns when the last process in the cgroup has gone.
+// waitEmpty returns when the last process in the cgroup has gone, and at once if the
+// cgroup has: another process may have swept it.
 func (c *cgroup) waitEmpty(ctx context.Context) error {
 	events, err := os.Open(filepath.Join(c.path(), "cgroup.events"))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("machine: watch %s: %w", c.name, err)
 	}
 	defer events.Close()
 	buf := make([]byte, 256)
 	for {
 		n, err := events.ReadAt(buf, 0)
-		if n == 0 {
+		if errors.Is(err, unix.ENODEV) {
+			return nil
+		} else if n == 0 {
 			return fmt.Errorf("machine: watch %s: %w", c.name, err)
 		}
 		if bytes.Contains(buf[:n], []byte("populated 0")) {
