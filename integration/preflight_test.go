@@ -255,9 +255,12 @@ func TestChangedUnit(t *testing.T) {
 			s.eventually("RestartNeeded is "+want, func() bool { return d.get("RestartNeeded") == `{"type":"as","data":[`+want+`]}` })
 		}
 		s.must(s.manager.Host().WriteFile("/etc/statusd.env", []byte("FAREWELL='so long'\n"), 0o644))
+		// It has looked at its unit, as it was started, when it knows what is wrong there.
+		s.must(s.manager.InstallUnit("statusd.service.d/problem.conf", "[Service]\nTimeoutStopSec=9s\n"))
 		change("Environment=GREETING=hello FAREWELL=bye\n")
 		s.must(s.manager.Restart(s.ctx, "statusd.service"))
 		d.generation(1)
+		s.eventually("it has looked at its unit", func() bool { return strings.Contains(d.get("UnitProblems"), "[timeout-stop]") })
 
 		// A service that does not ask for it goes on as it was.
 		change("Environment=GREETING=welcome\nExecStart=\nExecStart=/opt/statusd/statusd --loud\nLimitNOFILE=4321\n")
