@@ -29,18 +29,26 @@ const standInVariable = "INSTAR_STAND_IN"
 // standInTimeout is how long it may take to start.
 const standInTimeout = 10 * time.Second
 
-// A stand-in is this program once more, and does nothing until it is killed but to
-// pass on what systemd asks a main process.
+// standInEnds tells a stand-in to end. What is pending of signals reaches a process in
+// the order of their numbers, and this one's is higher than those of the signals that
+// are passed on: what systemd has asked for before is not lost.
+const standInEnds = syscall.SIGWINCH
+
+// A stand-in is this program once more, and does nothing until it is told to end but
+// to pass on what systemd asks a main process.
 func init() {
 	if os.Getenv(standInVariable) == "" {
 		return
 	}
 	parent := os.Getppid()
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, reloadSignal, syscall.SIGTERM)
+	asked := make(chan os.Signal, 16)
+	signal.Notify(asked, reloadSignal, syscall.SIGTERM, standInEnds)
 	os.Stdout.Close() // it is there: see startStandIn
-	for {
-		if s := <-asked; os.Getppid() == parent {
+	for s := range asked {
+		if s == standInEnds {
+			os.Exit(0)
+		}
+		if os.Getppid() == parent {
 			_ = unix.Kill(parent, s.(syscall.Signal))
 		}
 	}
@@ -107,7 +115,8 @@ func startStandIn() (*os.Process, error) {
 	}
 	_ = ready.SetReadDeadline(time.Now().Add(standInTimeout))
 	if _, err := ready.Read(make([]byte, 1)); err != io.EOF {
-		endStandIn(standIn)
+		_ = standIn.Kill()
+		_, _ = standIn.Wait()
 		return nil, fmt.Errorf("the stand-in does not start: %w", err)
 	}
 	return standIn, nil
@@ -117,7 +126,8 @@ func endStandIn(standIn *os.Process) {
 	if standIn == nil {
 		return
 	}
-	_ = standIn.Kill()
+	_ = standIn.Signal(standInEnds)
+	defer time.AfterFunc(standInTimeout, func() { _ = standIn.Kill() }).Stop()
 	_, _ = standIn.Wait()
 }
 
