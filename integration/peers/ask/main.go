@@ -1,0 +1,25 @@
+// Command ask is a client of the services beside it: ask PROTOCOL ADDRESS.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/instar-project/instar/integration/peers/tally"
+)
+
+// clients by the protocol that they speak.
+var clients = map[string]func(ctx context.Context, address string, begun func(), t *tally.Tally) error{
+	"dns": askDNS,
+}
+
+func main() {
+	if len(os.Args) != 3 || clients[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: ask PROTOCOL ADDRESS")
+		os.Exit(2)
+	}
+	tally.Run(func(ctx context.Context, begun func(), t *tally.Tally) error {
+		return clients[os.Args[1]](ctx, os.Args[2], begun, t)
+	})
+}
