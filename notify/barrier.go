@@ -41,17 +41,10 @@ func (n *Notifier) Barrier(ctx context.Context) error {
 	hangup := os.NewFile(uintptr(pipe[0]), "barrier")
 	defer hangup.Close()
 
-	// The queue may be full, and sending take the Notifier's five seconds: the caller
-	// need not wait for that longer than ctx says.
-	sent := make(chan error, 1)
-	go func() { sent <- n.sendBarrier(pipe[1]) }()
-	select {
-	case <-ctx.Done():
-		return n.barrierError(context.Cause(ctx))
-	case err := <-sent:
-		if err != nil {
-			return err
-		}
+	err := n.sendBarrier(ctx, pipe[1])
+	unix.Close(pipe[1]) // so that the manager's is the last
+	if err != nil {
+		return err
 	}
 	if err := awaitHangup(ctx, hangup); err != nil {
 		return n.barrierError(err)
@@ -64,13 +57,15 @@ func (n *Notifier) barrierError(err error) error {
 	return fmt.Errorf("notify: barrier at %s: %w", n.address, err)
 }
 
-// sendBarrier sends the write end of the pipe and closes this process's own, so
-// that the manager's is the last.
-func (n *Notifier) sendBarrier(fd int) error {
-	defer unix.Close(fd)
+// sendBarrier sends the write end of the pipe, behind all that waits to be sent.
+func (n *Notifier) sendBarrier(ctx context.Context, fd int) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.deliver([]byte("BARRIER=1"), []int{fd})
+	t, err := n.dispatch([]byte("BARRIER=1"), []int{fd})
+	n.mu.Unlock()
+	if t == nil {
+		return err
+	}
+	return t.Wait(ctx)
 }
 
 // awaitHangup waits until the last write end of the pipe is closed or ctx is done.

@@ -48,6 +48,11 @@
 // and then fails with an error that matches [syscall.EAGAIN], so that a manager
 // that has stopped reading cannot hang a service for ever.
 //
+// A message that must arrive all the same, such as the READY=1 that ends a reload, is
+// for [Notifier.Post]: it never waits, and sends in the background what cannot be sent
+// at once, in order, until the manager has it, the caller withdraws it, or a later
+// message makes it moot.
+//
 // # Watchdog
 //
 // [WatchdogInterval] says how often systemd wants to hear from the service

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,23 +16,37 @@ import (
 // seconds of silence mean that it is stuck.
 const sendTimeout = 5 * time.Second
 
+// sendSlice is how long the kernel waits for room in the manager's queue before the
+// sender looks whether the message is still wanted.
+const sendSlice = 100 * time.Millisecond
+
 // Notifier sends notifications to one service manager. It is made by [Take] or
 // [Dial], is safe for concurrent use, and owns one socket until Close. A nil
 // *Notifier stands for "not run by a service manager": its methods do nothing and
 // return nil.
 type Notifier struct {
-	address string
+	address   string
+	timeout   time.Duration // of a Send
+	transport transport
+	woken     chan struct{} // ends the pause of working
 
-	mu        sync.Mutex // held while a datagram is built and sent, so that datagrams leave in the order of calls
-	transport transport  // nil once closed
-	buf       []byte     // of the datagram, kept for the next
+	mu      sync.Mutex
+	buf     []byte        // of the datagram, kept for the next
+	queue   []*Ticket     // what could not leave at once, in order; see post.go
+	sending *Ticket       // the head of it, while it is being sent
+	working chan struct{} // closed when the goroutine that empties it ends; nil: there is none
+	report  func(error)   // nil: nobody
+	closed  bool
 }
 
-// transport delivers datagrams to one address. Calls are serialised by its owner.
+// transport delivers datagrams to one address. send and try are not called at the same
+// time.
 type transport interface {
 	// send delivers text with duplicates of fds attached, or fails with an error
-	// that holds an errno.
+	// that holds an errno: EAGAIN if there was no room for it for a while.
 	send(text []byte, fds []int) error
+	// try is send without the while. It may fail with EAGAIN as it likes.
+	try(text []byte, fds []int) error
 	close() error
 }
 
@@ -66,10 +81,10 @@ func dial(text string, timeout time.Duration) (*Notifier, error) {
 	var t transport
 	if a.vsock {
 		t = newVsockPeer(a, timeout)
-	} else if t, err = openUnixPeer(a, timeout); err != nil {
+	} else if t, err = openUnixPeer(a, min(timeout, sendSlice)); err != nil {
 		return nil, fmt.Errorf("notify: socket for %s: %w", text, err)
 	}
-	return &Notifier{address: text, transport: t}, nil
+	return &Notifier{address: text, timeout: timeout, transport: t, woken: make(chan struct{}, 1)}, nil
 }
 
 // Address returns the address as it stood in NOTIFY_SOCKET, for a successor that
@@ -87,50 +102,74 @@ func (n *Notifier) Address() string {
 //
 // Success says that the datagram is in the manager's queue; see the package
 // comment on what it does not say. If the queue is full, Send waits up to five
-// seconds and fails with [syscall.EAGAIN]. After Close it fails with [os.ErrClosed].
+// seconds and fails with [syscall.EAGAIN]: see [Notifier.Post] for a message that
+// must arrive. After Close it fails with [os.ErrClosed].
 func (n *Notifier) Send(fields ...Field) error {
 	if n == nil {
 		return nil
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	text, fds, err := encode(n.buf[:0], fields)
 	if err != nil {
+		n.mu.Unlock()
 		return fmt.Errorf("notify: %w; nothing was sent", err)
 	}
 	n.buf = text
-	return n.deliver(text, fds)
+	t, err := n.dispatch(text, fds)
+	n.mu.Unlock()
+	if t == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), n.timeout, os.NewSyscallError("sendmsg", unix.EAGAIN))
+	defer cancel()
+	return t.Wait(ctx)
 }
 
-// Close closes the Notifier's socket. It waits for a Send that is under way.
-// Closing a closed or a nil Notifier does nothing.
+// dispatch sends a message, or else, if there is no room for it now, returns a ticket
+// to wait for. n.mu is held.
+func (n *Notifier) dispatch(text []byte, fds []int) (*Ticket, error) {
+	switch err := n.now(text, fds); {
+	case err == nil:
+		return nil, nil
+	case errors.Is(err, unix.EAGAIN):
+		return n.enqueue(text, fds, false), nil
+	default:
+		return nil, n.failure(text, err)
+	}
+}
+
+// Close closes the Notifier's socket. What is still posted is dropped: see
+// [Notifier.Flush]. Closing a closed or a nil Notifier does nothing.
 func (n *Notifier) Close() error {
 	if n == nil {
 		return nil
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.transport == nil {
+	if n.closed {
+		n.mu.Unlock()
 		return nil
 	}
-	err := n.transport.close()
-	n.transport = nil
-	if err != nil {
+	n.closed = true
+	n.hurry()
+	working := n.working
+	n.mu.Unlock()
+	if working != nil {
+		<-working
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for len(n.queue) > 0 {
+		n.finish(n.queue[0], n.failure(n.queue[0].text, os.ErrClosed))
+	}
+	if err := n.transport.close(); err != nil {
 		return fmt.Errorf("notify: close socket for %s: %w", n.address, err)
 	}
 	return nil
 }
 
-// deliver sends one datagram. n.mu is held.
-func (n *Notifier) deliver(text []byte, fds []int) error {
-	err := os.ErrClosed
-	if n.transport != nil {
-		err = n.transport.send(text, fds)
-	}
-	if err != nil {
-		return fmt.Errorf("notify: send %s to %s: %w%s", keys(string(text)), n.address, err, advice(err))
-	}
-	return nil
+// failure says which message was not sent, and why.
+func (n *Notifier) failure(text []byte, err error) error {
+	return fmt.Errorf("notify: send %s to %s: %w%s", keys(string(text)), n.address, err, advice(err))
 }
 
 // keys names the assignments of a datagram, for errors: values may be long.

@@ -220,8 +220,9 @@ func listen(t *testing.T, path string) int {
 	return fd
 }
 
-// stuck returns a Notifier whose manager has stopped reading, with the queue full.
-func stuck(t *testing.T, timeout time.Duration) *Notifier {
+// stuck returns a Notifier whose manager has stopped reading, with the queue full of
+// READY=1, and that manager's socket.
+func stuck(t *testing.T, timeout time.Duration) (*Notifier, int) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	fd := listen(t, path)
@@ -235,7 +236,7 @@ func stuck(t *testing.T, timeout time.Duration) *Notifier {
 		peer := n.transport.(*unixPeer)
 		_, err := unix.SendmsgN(peer.fd, []byte("READY=1"), nil, &peer.to, unix.MSG_DONTWAIT)
 		if err == unix.EAGAIN {
-			return n
+			return n, fd
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -245,7 +246,7 @@ func stuck(t *testing.T, timeout time.Duration) *Notifier {
 
 func TestSendGivesUpOnStuckManager(t *testing.T) {
 	checkDescriptors(t)
-	n := stuck(t, time.Millisecond)
+	n, _ := stuck(t, time.Millisecond)
 	err := n.Send(Ready, Status("a"))
 	if !errors.Is(err, unix.EAGAIN) {
 		t.Fatalf("error %v; want EAGAIN", err)
@@ -260,8 +261,8 @@ func TestSendGivesUpOnStuckManager(t *testing.T) {
 func TestSendTimeoutIsSet(t *testing.T) {
 	n := open(t, notifytest.Start(t))
 	got, err := unix.GetsockoptTimeval(n.transport.(*unixPeer).fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO)
-	if err != nil || time.Duration(got.Nano()) != sendTimeout {
-		t.Errorf("SO_SNDTIMEO = %v, %v; want %v", got, err, sendTimeout)
+	if err != nil || time.Duration(got.Nano()) != sendSlice || n.timeout != sendTimeout {
+		t.Errorf("SO_SNDTIMEO = %v, %v, and all in all %v; want %v, and %v", got, err, n.timeout, sendSlice, sendTimeout)
 	}
 }
 
@@ -289,6 +290,9 @@ func TestClose(t *testing.T) {
 	if err := n.Send(Ready); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Send after Close: %v; want os.ErrClosed", err)
 	}
+	if err := n.Post(Ready).Wait(t.Context()); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Post after Close: %v; want os.ErrClosed", err)
+	}
 	if err := n.Barrier(t.Context()); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Barrier after Close: %v; want os.ErrClosed", err)
 	}
@@ -303,6 +307,8 @@ func TestNilNotifier(t *testing.T) {
 		"Send":      n.Send(Ready),
 		"Barrier":   n.Barrier(t.Context()),
 		"KeepAlive": n.KeepAlive(t.Context(), time.Second, nil),
+		"Post":      n.Post(Ready).Wait(t.Context()),
+		"Flush":     n.Flush(t.Context()),
 		"Close":     n.Close(),
 	} {
 		if err != nil {
@@ -382,4 +388,5 @@ func TestSendAllocatesNothing(t *testing.T) {
 type discard struct{}
 
 func (discard) send([]byte, []int) error { return nil }
+func (discard) try([]byte, []int) error  { return nil }
 func (discard) close() error             { return nil }

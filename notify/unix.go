@@ -34,13 +34,17 @@ func setTimeout(fd, option int, timeout time.Duration) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, option, &tv))
 }
 
-func (p *unixPeer) send(text []byte, fds []int) error {
+func (p *unixPeer) send(text []byte, fds []int) error { return p.sendmsg(text, fds, 0) }
+
+func (p *unixPeer) try(text []byte, fds []int) error { return p.sendmsg(text, fds, unix.MSG_DONTWAIT) }
+
+func (p *unixPeer) sendmsg(text []byte, fds []int, flags int) error {
 	var rights []byte
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
 	return untilDone(p.timeout, "sendmsg", func() error {
-		_, err := unix.SendmsgN(p.fd, text, rights, &p.to, unix.MSG_NOSIGNAL)
+		_, err := unix.SendmsgN(p.fd, text, rights, &p.to, flags|unix.MSG_NOSIGNAL)
 		return err
 	})
 }

@@ -25,6 +25,9 @@ func newVsockPeer(a address, timeout time.Duration) *vsockPeer {
 
 func (p *vsockPeer) close() error { return nil }
 
+// try leaves it to send: every message is a conversation, which takes its time.
+func (p *vsockPeer) try([]byte, []int) error { return unix.EAGAIN }
+
 func (p *vsockPeer) send(text []byte, fds []int) error {
 	if len(fds) > 0 {
 		return fmt.Errorf("descriptors do not travel over vsock: %w", errors.ErrUnsupported)
