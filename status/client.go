@@ -26,6 +26,13 @@ var ErrAbsent = errors.New("the service is not on the bus")
 // ErrDenied: the bus does not let this process ask; see [Policy].
 var ErrDenied = errors.New("the bus denies it")
 
+// ErrNoAnswer: the service owns its name on the bus, and does not answer. It may be
+// stopped, or hang.
+var ErrNoAnswer = errors.New("the service does not answer")
+
+// patience is how long a service may take to answer what it knows already.
+const patience = 3 * time.Second
+
 // accessDenied is what the bus calls it.
 const accessDenied = "org.freedesktop.DBus.Error.AccessDenied"
 
@@ -77,11 +84,13 @@ type State struct {
 	UnitProblems, RestartNeeded []string
 }
 
-// State asks for all properties. It goes on where the name goes. Errors: [ErrAbsent], [ErrDenied], those of the
-// bus and of ctx.
+// State asks for all properties. It goes on where the name goes. A service of another
+// version may leave properties out, which are zero then, and have others, which are
+// ignored. Errors: [ErrAbsent], [ErrDenied], [ErrNoAnswer] after three seconds, those
+// of the bus and of ctx.
 func (c *Client) State(ctx context.Context) (State, error) {
 	var raw map[string]dbus.Variant
-	err := c.follow(ctx, func() error {
+	err := c.within(ctx, func(ctx context.Context) error {
 		if err := c.call(ctx, "org.freedesktop.DBus.Properties.GetAll", Interface).Store(&raw); err != nil {
 			return c.explain("state", err)
 		}
@@ -90,49 +99,9 @@ func (c *Client) State(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	var w struct {
-		Unit, Phase, Build, Version, Revision  string
-		Generation, MainPID, Connections       uint32
-		StoreUsed, StoreMax                    uint32
-		Attempts, AttemptsNotLasting, Reported uint64
-		Draining                               []wireDraining
-		Sockets                                []wireSocket
-		Verdict                                wireVerdict
-		UnitProblems, RestartNeeded            []string
-	}
-	for property, value := range map[string]any{
-		"Unit": &w.Unit, "Phase": &w.Phase, "Build": &w.Build, "Version": &w.Version, "Revision": &w.Revision,
-		"Generation": &w.Generation, "MainPID": &w.MainPID, "Connections": &w.Connections,
-		"StoreUsed": &w.StoreUsed, "StoreMax": &w.StoreMax,
-		"Attempts": &w.Attempts, "AttemptsNotLasting": &w.AttemptsNotLasting, "Reported": &w.Reported,
-		"Draining": &w.Draining, "Sockets": &w.Sockets, "Verdict": &w.Verdict,
-		"UnitProblems": &w.UnitProblems, "RestartNeeded": &w.RestartNeeded,
-	} {
-		v, ok := raw[property]
-		if !ok {
-			return State{}, fmt.Errorf("status: %s has no property %s: another version of the interface?", c.name, property)
-		}
-		if err := v.Store(value); err != nil {
-			return State{}, fmt.Errorf("status: the property %s of %s: %w", property, c.name, err)
-		}
-	}
-	s := State{
-		Unit: w.Unit, Phase: w.Phase, Build: w.Build, Version: w.Version, Revision: w.Revision,
-		Generation: int(w.Generation), MainPID: int(w.MainPID), Connections: int(w.Connections),
-		StoreUsed: int(w.StoreUsed), StoreMax: int(w.StoreMax),
-		Attempts: int(w.Attempts), NotLasting: int(w.AttemptsNotLasting),
-		Reported: int(w.Reported), Verdict: w.Verdict.verdict(),
-		UnitProblems: w.UnitProblems, RestartNeeded: w.RestartNeeded,
-	}
-	for _, d := range w.Draining {
-		s.Draining = append(s.Draining, reload.Draining{
-			Party:       wireParty{d.Generation, d.PID, d.Build}.party(),
-			Connections: int(d.Connections),
-			Deadline:    time.UnixMicro(int64(d.DeadlineUSec)),
-		})
-	}
-	for _, w := range w.Sockets {
-		s.Sockets = append(s.Sockets, reload.Socket(w))
+	s, err := stateFromWire(raw)
+	if err != nil {
+		return State{}, fmt.Errorf("status: %s: %w", c.name, err)
 	}
 	return s, nil
 }
@@ -143,28 +112,51 @@ func (c *Client) State(ctx context.Context) (State, error) {
 // a moment later. Errors are those of State, and [reload.ErrNotMain] where the
 // service is not ready for one.
 func (c *Client) Upgrade(ctx context.Context) (reload.Verdict, error) {
-	var w wireVerdict
-	if err := c.call(ctx, Interface+".Upgrade").Store(&w); err != nil {
+	v, err := verdictOf(c.call(ctx, Interface+".Upgrade"))
+	if err != nil {
 		return reload.Verdict{}, c.explain("upgrade", err)
 	}
-	return w.verdict(), nil
+	return v, nil
 }
 
 // Wait returns the verdict of the upgrade with that number when it has ended; 0:
 // the one under way, or the next. It goes on where the name goes. Errors are those
 // of State, and [reload.ErrForgotten].
 func (c *Client) Wait(ctx context.Context, attempt int) (reload.Verdict, error) {
-	var w wireVerdict
-	err := c.follow(ctx, func() error {
-		if err := c.call(ctx, Interface+".Wait", uint64(attempt)).Store(&w); err != nil {
+	var v reload.Verdict
+	err := c.follow(ctx, func() (err error) {
+		if v, err = verdictOf(c.call(ctx, Interface+".Wait", uint64(attempt))); err != nil {
 			return c.explain("wait", err)
 		}
 		return nil
 	})
-	if err != nil {
+	return v, err
+}
+
+// verdictOf is the verdict that a method answers with.
+func verdictOf(call *dbus.Call) (reload.Verdict, error) {
+	if call.Err != nil {
+		return reload.Verdict{}, call.Err
+	}
+	var w wireVerdict
+	if len(call.Body) != 1 {
+		return reload.Verdict{}, fmt.Errorf("%d values in the answer, want a verdict", len(call.Body))
+	}
+	if err := store(call.Body[0], &w); err != nil {
 		return reload.Verdict{}, err
 	}
 	return w.verdict(), nil
+}
+
+// within is follow for what a service that is well answers at once.
+func (c *Client) within(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrNoAnswer)
+	defer cancel()
+	err := c.follow(ctx, func() error { return ask(ctx) })
+	if err != nil && errors.Is(context.Cause(ctx), ErrNoAnswer) {
+		return fmt.Errorf("status: %s: %w within %v", c.name, ErrNoAnswer, patience)
+	}
+	return err
 }
 
 // follow calls ask until the process that answers is the main one: where the name

@@ -7,6 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
@@ -159,7 +162,7 @@ func TestPredecessorDies(t *testing.T) {
 	if err := unix.Kill(u.first, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	v, err := c.Answer(t.Context(), u.first)
+	v, err := c.Answer(t.Context(), u.first, time.Now())
 	if err != nil || v.Attempt != 1 || v.Err != nil || v.From.PID != u.first || v.To.Build != "prove" {
 		t.Errorf("the answer is %+v, %v", v, err)
 	}
@@ -250,6 +253,7 @@ func TestAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		u.deploy(build)
+		started := time.Now()
 		if err := unix.Kill(pid, unix.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +263,7 @@ func TestAnswer(t *testing.T) {
 				return err == nil && s.Verdict.Attempt == before.Attempts+1
 			})
 		}
-		v, err := c.Answer(t.Context(), pid)
+		v, err := c.Answer(t.Context(), pid, started)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -298,8 +302,79 @@ func TestAnswerInProbation(t *testing.T) {
 		s, err := c.State(t.Context())
 		return err == nil && s.Phase == "probation"
 	})
-	v, err := c.Answer(t.Context(), pid)
+	v, err := c.Answer(t.Context(), pid, time.Now())
 	if err != nil || v.Attempt != 3 || v.Err != nil || v.To.Generation != 4 {
 		t.Errorf("the answer is %v, %v", v, err)
 	}
+}
+
+// What failed before the signal is not its answer, however short before: the service
+// is about to act on it.
+func TestAnswerIsNotStale(t *testing.T) {
+	b := startBus(t, open)
+	u := b.startUnit("v1")
+	c := b.client()
+	pid := serving(t, c, 1).MainPID
+	u.deploy("crash")
+	if err := unix.Kill(pid, unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first attempt fails", func() bool {
+		s, err := c.State(t.Context())
+		return err == nil && s.Verdict.Attempt == 1
+	})
+	u.deploy("slow")
+	if err := unix.Kill(pid, unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	v, err := c.Answer(t.Context(), pid, time.Now())
+	if err != nil || v.Attempt != 2 || v.Err != nil {
+		t.Errorf("the answer is %v, %v", v, err)
+	}
+}
+
+// A success whose successor has died since is none.
+func TestAnswerOfWhatDidNotLast(t *testing.T) {
+	b := startBus(t, open)
+	u := b.startUnit("linger") // drains until its end
+	c := b.client()
+	pid := serving(t, c, 1).MainPID
+	u.deploy("v2")
+	started := time.Now()
+	if err := unix.Kill(pid, unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(serving(t, c, 2).MainPID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	serving(t, c, 1)
+	for what, ask := range map[string]func() (reload.Verdict, error){
+		"answer": func() (reload.Verdict, error) { return c.Answer(t.Context(), pid, started) },
+		"end":    func() (reload.Verdict, error) { return c.Ended(t.Context()) },
+	} {
+		if v, err := ask(); err != nil || v.Attempt != 1 || v.Err == nil || !strings.Contains(v.Err.Error(), "did not last") {
+			t.Errorf("the %s is %v, %v", what, v, err)
+		}
+	}
+}
+
+// A service that hangs costs whoever asks three seconds.
+func TestStateOfOneThatHangs(t *testing.T) {
+	b := startBus(t, open)
+	u := b.startUnit("v1")
+	c := b.client()
+	serving(t, c, 1)
+	if err := unix.Kill(u.first, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.State(t.Context()); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("State: %v", err)
+	}
+	if _, err := c.Answer(t.Context(), u.first, time.Now()); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("Answer: %v", err)
+	}
+	if err := unix.Kill(u.first, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	serving(t, c, 1)
 }

@@ -46,7 +46,8 @@ func TestMain(m *testing.M) {
 }
 
 // serve is the service: "crash" does not get far, "object" says so when it is asked,
-// "linger" drains until its end, "prove" has a probation, anything else is its build.
+// "linger" drains until its end, "prove" has a probation, "slow" takes its time to
+// initialise, anything else is its build.
 func serve(file string) error {
 	time.AfterFunc(time.Minute, func() { os.Exit(3) }) // a test that has lost it
 	text, err := os.ReadFile(file)
@@ -79,6 +80,8 @@ func serve(file string) error {
 		return svc.Refuse(fmt.Errorf("no backend\x00 \xff"))
 	case "linger":
 		svc.Begin()
+	case "slow":
+		time.Sleep(300 * time.Millisecond)
 	}
 	ctx := context.Background()
 	Export(ctx, svc, Config{Unit: testUnit, Address: os.Getenv(addressVariable), Logger: log})

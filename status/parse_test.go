@@ -89,19 +89,6 @@ func FuzzParseCgroup(f *testing.F) {
 	})
 }
 
-func TestParseVersion(t *testing.T) {
-	for text, want := range map[string]int{"257.13-1~deb13u1": 257, "v258": 258, "262~rc1": 262, "254": 254} {
-		if got, err := parseVersion(text); got != want || err != nil {
-			t.Errorf("%q: %d, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "v", "new", "-1", "99999999999999999999"} {
-		if got, err := parseVersion(text); err == nil {
-			t.Errorf("%q: %d", text, got)
-		}
-	}
-}
-
 // dbus-daemon reads what Policy writes, whatever the user's name.
 func TestPolicy(t *testing.T) {
 	text, err := Policy(NamePrefix+"web", `we"b<`)
@@ -152,29 +139,61 @@ func TestPolicy(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	now := time.Now()
+	started := time.Now()
 	took := []reload.Step{{Phase: "preparing", Took: time.Second}}
 	verdict := func(from int, age time.Duration, signalled bool, err error) reload.Verdict {
-		return reload.Verdict{Attempt: 3, From: reload.Party{PID: from}, Began: now.Add(-age - time.Second), Steps: took, Signalled: signalled, Err: err}
+		return reload.Verdict{Attempt: 3, From: reload.Party{PID: from}, Began: started.Add(-age - time.Second), Steps: took, Signalled: signalled, Err: err}
 	}
+	const recently, justNow, long, later = time.Second / 2, time.Millisecond, time.Hour, -time.Second
 	failed := errors.New("failed")
 	for what, c := range map[string]struct {
 		v        reload.Verdict
 		main     int
+		attempts int
 		reported int
-		want     bool
+		want     fit
 	}{
-		"none yet":               {reload.Verdict{}, 7, 0, false},
-		"somebody else's":        {verdict(6, 0, true, failed), 7, 0, false},
-		"failed already":         {verdict(7, time.Second, true, failed), 7, 2, true},
-		"failed, reported":       {verdict(7, time.Millisecond, true, failed), 7, 3, false},
-		"failed, no signal":      {verdict(7, time.Millisecond, false, failed), 7, 2, false},
-		"failed, never reported": {verdict(7, time.Hour, true, failed), 7, 2, false},
-		"handed over":            {verdict(7, time.Hour, false, nil), 8, 2, true},
-		"taken back since":       {verdict(7, time.Hour, true, nil), 7, 2, false},
+		"none yet":                      {reload.Verdict{}, 7, 0, 0, notYet},
+		"none yet, the first under way": {reload.Verdict{}, 7, 1, 0, notYet},
+		"started anew":                  {reload.Verdict{}, 8, 0, 0, never},
+		"somebody else's":               {verdict(6, later, true, failed), 7, 3, 0, notYet},
+		"failed since":                  {verdict(7, later, true, failed), 7, 3, 2, surely},
+		"failed already":                {verdict(7, justNow, true, failed), 7, 3, 2, perhaps},
+		"failed before":                 {verdict(7, recently, true, failed), 7, 3, 2, perhaps},
+		"failed, another under way":     {verdict(7, later, true, failed), 7, 4, 2, notYet},
+		"failed, reported":              {verdict(7, later, true, failed), 7, 3, 3, notYet},
+		"failed, no signal":             {verdict(7, later, false, failed), 7, 3, 2, notYet},
+		"failed, never reported":        {verdict(7, long, true, failed), 7, 3, 2, notYet},
+		"handed over":                   {verdict(7, later, false, nil), 8, 3, 2, surely},
+		"handed over already":           {verdict(7, justNow, false, nil), 8, 3, 2, perhaps},
+		"taken back":                    {verdict(7, later, true, nil), 7, 3, 2, surely},
+		"taken back long ago":           {verdict(7, long, true, nil), 7, 3, 2, notYet},
+		"passed on":                     {verdict(8, later, true, failed), 8, 3, 0, surely},
+		"passed on, not begun":          {verdict(6, long, true, failed), 8, 3, 0, notYet},
 	} {
-		if got := answers(c.v, 7, State{MainPID: c.main, Reported: c.reported}, now); got != c.want {
-			t.Errorf("%s: %v", what, got)
+		if got := answers(State{Verdict: c.v, MainPID: c.main, Attempts: c.attempts, Reported: c.reported}, 7, started); got != c.want {
+			t.Errorf("%s: %v, want %v", what, got, c.want)
+		}
+	}
+}
+
+// A success that an older generation has undone is a failure, and no other is.
+func TestJudge(t *testing.T) {
+	good := reload.Verdict{Attempt: 2, To: reload.Party{Generation: 3}}
+	for _, c := range []struct {
+		now State
+		v   reload.Verdict
+		bad bool
+	}{
+		{State{MainPID: 7, Generation: 3}, good, false},
+		{State{MainPID: 7, Generation: 4}, good, false},
+		{State{MainPID: 7, Generation: 2}, good, true},
+		{State{MainPID: 0, Generation: 2}, good, false}, // it drains: the successor has not taken the name yet
+		{State{}, good, false},
+		{State{MainPID: 7, Generation: 1}, reload.Verdict{}, false},
+	} {
+		if got := c.now.judge(c.v); (got.Err != nil) != c.bad {
+			t.Errorf("%+v: %v", c.now, got)
 		}
 	}
 }

@@ -159,9 +159,10 @@ func (c *Conn) Version(ctx context.Context) (int, error) {
 	return version, nil
 }
 
-// parseVersion reads "257.13-1~deb13u1", "254 (254.26)" and the like.
+// parseVersion reads "257.13-1~deb13u1", "254 (254.26)", "v258" and the like.
 func parseVersion(s string) (int, error) {
-	digits := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
+	digits := strings.TrimPrefix(s, "v")
+	digits = digits[:len(digits)-len(strings.TrimLeft(digits, "0123456789"))]
 	n, err := strconv.Atoi(digits)
 	if err != nil {
 		return 0, fmt.Errorf("%q is no version of systemd", clip(s))

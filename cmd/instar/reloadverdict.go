@@ -5,12 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
+	"strings"
+	"syscall"
+	"time"
 
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/status"
+	"github.com/instar-project/instar/units"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // verdictFlags are those of reload-verdict.
@@ -53,12 +59,14 @@ with status 1 if not, which cancels the reload before anything is started.`,
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// systemctl kill and logrotate send it to every process of the unit.
+			signal.Ignore(syscall.SIGHUP)
 			verdict, err := flags.verdict(cmd.Context(), args[0])
-			if errors.Is(err, status.ErrRefused) {
+			switch {
+			case errors.Is(err, status.ErrRefused), errors.Is(err, status.ErrStartedAnew), errors.Is(err, errGone):
 				return err
-			}
-			if err != nil {
-				fmt.Fprintln(cmd.ErrOrStderr(), "instar: whether the upgrade has succeeded is not known:", err)
+			case err != nil:
+				fmt.Fprintln(cmd.ErrOrStderr(), "instar: whether the upgrade has succeeded is not known:", plain(err.Error()))
 				return nil
 			}
 			return failure(verdict)
@@ -94,24 +102,77 @@ func (f verdictFlags) verdict(ctx context.Context, unit string) (reload.Verdict,
 			return reload.Verdict{}, err
 		}
 	}
-	client, err := status.Dial(ctx, status.BusAddress(f.user), name)
+	service, err := status.Dial(ctx, status.BusAddress(f.user), name)
 	if err != nil {
 		return reload.Verdict{}, err
 	}
-	defer client.Close()
-	if f.phase == phasePost {
-		return client.Ended(ctx)
+	defer service.Close()
+	systemd, err := f.dial(ctx)
+	if err != nil {
+		return reload.Verdict{}, err
 	}
-	version, err := client.SystemdVersion(ctx)
+	defer systemd.Close()
+	v, err := f.ask(ctx, systemd, service)
+	if err == nil && v.Err == nil || errors.Is(err, status.ErrAbsent) {
+		// The last word is systemd's: no release is live without a main process.
+		if now, asked := systemd.Query(ctx, unit); asked == nil && now.Load == "loaded" && now.MainPID == 0 {
+			return v, errGone
+		}
+	}
+	return v, err
+}
+
+var errGone = errors.New("the main process has gone")
+
+// ask asks the service.
+func (f verdictFlags) ask(ctx context.Context, systemd *units.Conn, service *status.Client) (reload.Verdict, error) {
+	if f.phase == phasePost {
+		return service.Ended(ctx)
+	}
+	version, err := systemd.Version(ctx)
 	if err != nil {
 		return reload.Verdict{}, err
 	}
 	if version >= signalLast {
-		return reload.Verdict{}, client.Preflight(ctx)
+		return reload.Verdict{}, service.Preflight(ctx)
 	}
 	pid, err := strconv.Atoi(os.Getenv("MAINPID"))
 	if err != nil {
 		return reload.Verdict{}, fmt.Errorf("MAINPID=%q is not the PID that systemd sets for ExecReload=", os.Getenv("MAINPID"))
 	}
-	return client.Answer(ctx, pid)
+	started, err := processStarted()
+	if err != nil {
+		return reload.Verdict{}, err
+	}
+	return service.Answer(ctx, pid, started)
+}
+
+// processStarted is when systemd forked this process, to a hundredth of a second: on
+// a busy machine it may have come to run much later.
+func processStarted() (time.Time, error) {
+	text, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return time.Time{}, err
+	}
+	return parseStarted(string(text))
+}
+
+// parseStarted reads starttime of proc_pid_stat(5): in hundredths of a second since
+// the machine was booted, for every architecture that Go knows.
+func parseStarted(stat string) (time.Time, error) {
+	const field, second = 22, 2 // the second one, the name, may have blanks and parentheses in it
+	rest := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(rest) < field-second {
+		return time.Time{}, fmt.Errorf("/proc/self/stat has no starttime: %q", stat)
+	}
+	ticks, err := strconv.ParseInt(rest[field-second-1], 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("/proc/self/stat: starttime: %w", err)
+	}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return time.Time{}, fmt.Errorf("clock_gettime(CLOCK_BOOTTIME): %w", err)
+	}
+	age := time.Duration(now.Nano()) - time.Duration(ticks)*10*time.Millisecond
+	return time.Now().Add(-age), nil
 }

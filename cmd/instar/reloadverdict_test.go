@@ -54,3 +54,23 @@ func TestFailure(t *testing.T) {
 		}
 	}
 }
+
+func TestParseStarted(t *testing.T) {
+	stat := "17 (a) b (c) S 1 17 17 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 1000 0 0\n"
+	early, err := parseStarted(stat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := parseStarted(strings.Replace(stat, " 1000 ", " 1100 ", 1))
+	if d := late.Sub(early); err != nil || d < 999*time.Millisecond || d > 1100*time.Millisecond {
+		t.Errorf("a hundred ticks are %v, %v", d, err)
+	}
+	if own, err := processStarted(); err != nil || own.After(time.Now()) {
+		t.Errorf("this process was started at %v, %v", own, err)
+	}
+	for _, wrong := range []string{"", "17 (a) S", "17 (a) S 1 17 17 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 soon 0 0"} {
+		if _, err := parseStarted(wrong); err == nil {
+			t.Errorf("%q is no error", wrong)
+		}
+	}
+}

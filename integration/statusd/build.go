@@ -25,6 +25,11 @@ func begin() error {
 	if protocol != "" {
 		return handover.SpeakAs(protocol)
 	}
+	pause, err := time.ParseDuration(slow)
+	if err != nil {
+		return err
+	}
+	time.Sleep(pause)
 	switch fault {
 	case "crash":
 		return errors.New("this build crashes at start")

@@ -23,6 +23,7 @@ var (
 	fault   = "" // none
 
 	probation = "0s"
+	slow      = "0s" // how long it takes to initialise
 	dieAfter  = "0s" // how long it serves, if it dies serving
 	linger    = ""   // anything else: a connection lasts until its client ends it
 )

@@ -1,0 +1,91 @@
+package status
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/instar-project/instar/reload"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// stateFromWire reads the properties of a service, of whatever version: one that is
+// missing is zero, one that is unknown is ignored, and so are the fields that a later
+// version has added at the end of a struct.
+func stateFromWire(raw map[string]dbus.Variant) (State, error) {
+	var w struct {
+		Unit, Phase, Build, Version, Revision  string
+		Generation, MainPID, Connections       uint32
+		StoreUsed, StoreMax                    uint32
+		Attempts, AttemptsNotLasting, Reported uint64
+		Draining                               []wireDraining
+		Sockets                                []wireSocket
+		Verdict                                wireVerdict
+		UnitProblems, RestartNeeded            []string
+	}
+	fields := reflect.ValueOf(&w).Elem()
+	for i := range fields.NumField() {
+		property := fields.Type().Field(i).Name
+		v, ok := raw[property]
+		if !ok {
+			continue
+		}
+		if err := store(v.Value(), fields.Field(i).Addr().Interface()); err != nil {
+			return State{}, fmt.Errorf("the property %s: %w", property, err)
+		}
+	}
+	s := State{
+		Unit: w.Unit, Phase: w.Phase, Build: w.Build, Version: w.Version, Revision: w.Revision,
+		Generation: int(w.Generation), MainPID: int(w.MainPID), Connections: int(w.Connections),
+		StoreUsed: int(w.StoreUsed), StoreMax: int(w.StoreMax),
+		Attempts: int(w.Attempts), NotLasting: int(w.AttemptsNotLasting),
+		Reported: int(w.Reported), Verdict: w.Verdict.verdict(),
+		UnitProblems: w.UnitProblems, RestartNeeded: w.RestartNeeded,
+	}
+	for _, d := range w.Draining {
+		s.Draining = append(s.Draining, reload.Draining{
+			Party:       wireParty{d.Generation, d.PID, d.Build}.party(),
+			Connections: int(d.Connections),
+			Deadline:    time.UnixMicro(int64(d.DeadlineUSec)),
+		})
+	}
+	for _, w := range w.Sockets {
+		s.Sockets = append(s.Sockets, reload.Socket(w))
+	}
+	return s, nil
+}
+
+// store is [dbus.Store] of one value, without the fields that the sender has and
+// this version does not.
+func store(value any, into any) error {
+	return dbus.Store([]any{known(value, reflect.TypeOf(into).Elem())}, into)
+}
+
+// known cuts off what is too much of a value for a variable of type t. godbus makes a
+// []any of a D-Bus struct, and a [][]any of an array of them.
+func known(value any, t reflect.Type) any {
+	switch t.Kind() {
+	case reflect.Slice:
+		all, ok := value.([][]any)
+		if !ok {
+			return value
+		}
+		cut := make([][]any, len(all))
+		for i, one := range all {
+			cut[i], _ = known(one, t.Elem()).([]any)
+		}
+		return cut
+	case reflect.Struct:
+		fields, ok := value.([]any)
+		if !ok || len(fields) < t.NumField() {
+			return value // which dbus.Store refuses
+		}
+		cut := make([]any, t.NumField())
+		for i := range cut {
+			cut[i] = known(fields[i], t.Field(i).Type)
+		}
+		return cut
+	}
+	return value
+}
