@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/integration/machine"
 	"github.com/instar-project/instar/status"
 	"github.com/instar-project/instar/units"
 )
@@ -23,6 +25,7 @@ type harm struct {
 	edit   [2]string         // or a line of web.service, and what to make of it
 	with   map[string]string // drop-ins for both runs
 	store  int               // Service.Store, and Options.Store
+	before func(s *site)     // what else the machine needs; nil: nothing
 	lowest int               // the first systemd it happens on; 0: all
 	last   int               // the last one; 0: all
 
@@ -37,6 +40,11 @@ var unshown = map[string]string{
 	"notify-access-none": "systemd overrides it: nothing happens",
 	"oom-policy":         "machines have no memory controller",
 	"watchdog":           "examples/web has no probation",
+	"exec-start-shell":   "the shells of the machines exec their last command",
+	"container":          "machines have no container engine",
+	"root-image":         "machines cannot mount images",
+	"send-sighup":        "nothing happens: the service stops already",
+	"store-systemd":      "no machine has such a systemd",
 }
 
 func service(lines ...string) map[string]string {
@@ -76,7 +84,21 @@ var harms = []harm{
 			return ""
 		}},
 	{rule: "exec-start-argv0", bad: service("ExecStart=", "ExecStart=@/opt/web/web web"), happens: sameMainPID},
-	{rule: "exec-start-shell", bad: service("ExecStart=", `ExecStart=/bin/sh -c "/opt/web/web; true"`), happens: startFails},
+	{rule: "exec-start-wrapper", bad: service("ExecStart=", `ExecStart=/bin/sh -c "/opt/web/web; true"`), happens: startFails},
+	{rule: "exec-start-wrapper", bad: service("ExecStart=", "ExecStart=/usr/bin/nice /opt/start"), happens: startFails,
+		before: func(s *site) {
+			s.must(s.machine.WriteFile("/opt/start", []byte("#!/bin/sh\n/opt/web/web\n"), 0o755))
+		}},
+	{rule: "exec-skipped", bad: service(`ExecStartPre=+/bin/sh -c "echo $$MAINPID >>/run/migrated"`),
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.upgrade("web")
+			text, err := s.machine.Run(s.ctx, "sh", "-c", "cat /run/migrated; rm -f /run/migrated")
+			if lines := strings.Count(text, "\n"); err == nil && lines == 1 {
+				return "it has run once, for two generations"
+			}
+			return ""
+		}},
 	{rule: "kill-mode", bad: service("KillMode=process"),
 		happens: func(s *site) string {
 			predecessor := s.slowPredecessor("2s")
@@ -88,6 +110,30 @@ var harms = []harm{
 		}},
 	{rule: "kill-mode", bad: service("KillMode=mixed"), happens: cutAtStop},
 	{rule: "kill-signal", bad: service("KillSignal=SIGQUIT"), happens: cutAtStop},
+	{rule: "kill-signal", bad: service("RestartKillSignal=SIGQUIT"), happens: cutBy((*machine.Manager).Restart)},
+	{rule: "exec-stop", bad: service("ExecStop=/bin/kill -s QUIT $MAINPID"), happens: cutBy((*machine.Manager).Stop)},
+	{rule: "final-kill", bad: service("SendSIGKILL=no"), with: hanging, happens: outlivesStop},
+	{rule: "final-kill", bad: service("FinalKillSignal=SIGQUIT"), with: hanging, happens: outlivesStop},
+	{rule: "pam-name", bad: service("PAMName=web"),
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nDynamicUser=no\nUser=instar\n"},
+		before: func(s *site) {
+			s.must(s.machine.WriteFile("/etc/pam.d/web", []byte("auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_systemd.so\n"), 0o644))
+			_, err := s.manager.Systemctl(s.ctx, "start", "systemd-logind.service")
+			s.must(err)
+		},
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			text, err := s.machine.Run(s.ctx, "sh", "-c", "cat /proc/$(systemctl show --property=MainPID --value web.service)/cgroup")
+			s.must(err)
+			if strings.Contains(text, "/web.service") {
+				return reloadFails(s)
+			}
+			if err := s.manager.Reload(s.ctx, "web.service"); err != nil {
+				return err.Error()
+			}
+			s.eventually("it was restarted", func() bool { return s.show("web", "NRestarts") != "0" })
+			return "it runs in " + strings.TrimSpace(text) + " and was restarted beside its successor"
+		}},
 	{rule: "service-environment", bad: service("UnsetEnvironment=NOTIFY_SOCKET"),
 		with: map[string]string{"web.service.d/a.conf": "[Service]\nTimeoutStartSec=2s\n"}, happens: startFails},
 
@@ -122,6 +168,9 @@ var harms = []harm{
 			}
 			return ""
 		}},
+
+	{rule: "socket-path", bad: service("RuntimeDirectory=shop", "RuntimeDirectoryPreserve=restart"), with: inShop, happens: pathGone},
+	{rule: "socket-path", bad: service("ExecStopPost=+/bin/rm -f /run/shop/web.sock"), with: inShop, happens: pathGone},
 
 	{rule: "accept", bad: socket("Accept=yes"), happens: func(s *site) string { return s.unanswered("/") }},
 	{rule: "flush-pending", bad: socket("FlushPending=yes"),
@@ -240,6 +289,67 @@ var harms = []harm{
 			return "systemctl reload has succeeded, and it answers as build " + s.ask("/").build
 		}},
 
+	{rule: "credentials", bad: service("LoadCredential=token:/etc/token"),
+		before: func(s *site) { s.must(s.machine.WriteFile("/etc/token", []byte("one"), 0o600)) },
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.must(s.machine.WriteFile("/etc/token", []byte("two"), 0o600))
+			s.upgrade("web")
+			text, err := s.machine.Run(s.ctx, "cat", "/run/credentials/web.service/token")
+			if err == nil && text != "two" {
+				return "the successor has credential " + text
+			}
+			return ""
+		}},
+	{rule: "output-file", bad: service("StandardOutput=append:/var/log/web.log"),
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.machine.Run(s.ctx, "mv", "/var/log/web.log", "/var/log/web.log.1")
+			if file := s.ofMain("fd/1"); strings.HasSuffix(file, ".1") {
+				return "it goes on writing into " + file
+			}
+			return ""
+		}},
+	{rule: "output-file", bad: service("StandardOutput=truncate:/var/log/web.log"),
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.upgrade("web") // which is logged
+			s.machine.Run(s.ctx, "truncate", "--size=0", "/var/log/web.log")
+			s.upgrade("web")
+			if text, _ := s.machine.Run(s.ctx, "cat", "/var/log/web.log"); strings.HasPrefix(text, "\x00") {
+				return "the log begins with a hole"
+			}
+			return ""
+		}},
+	{rule: "working-directory", bad: service("WorkingDirectory=/srv/shop/current"),
+		before: func(s *site) {
+			_, err := s.machine.Run(s.ctx, "sh", "-c", "mkdir -p /srv/shop/1 /srv/shop/2; ln -sfn 1 /srv/shop/current")
+			s.must(err)
+		},
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			_, err := s.machine.Run(s.ctx, "ln", "-sfn", "2", "/srv/shop/current")
+			s.must(err)
+			s.upgrade("web")
+			if folder := s.ofMain("cwd"); strings.HasPrefix(folder, "/srv") && folder != "/srv/shop/2" {
+				return "the successor works in " + folder
+			}
+			return ""
+		}},
+	{rule: "environment-file", bad: service("EnvironmentFile=/etc/shop.env"),
+		before: func(s *site) { s.must(s.machine.WriteFile("/etc/shop.env", []byte("TOKEN=one"), 0o600)) },
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.must(s.machine.WriteFile("/etc/shop.env", []byte("TOKEN=two"), 0o600))
+			s.upgrade("web")
+			environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.mainPID("web")))
+			s.must(err)
+			if strings.Contains(string(environ), "TOKEN=one") {
+				return "the successor has TOKEN=one"
+			}
+			return ""
+		}},
+
 	{rule: "store-max", bad: service("FileDescriptorStoreMax=0"), store: 4,
 		with: map[string]string{"web.service.d/a.conf": "[Service]\nNotifyAccess=all\nExecStartPost=-/usr/bin/systemd-notify --fd=0 --fdname=kept\n"},
 		happens: func(s *site) string {
@@ -336,10 +446,13 @@ func (h harm) try(s *site, conn *units.Conn, broken bool) {
 		s.must(s.manager.InstallUnit(name, text))
 	}
 	s.must(s.manager.DaemonReload(s.ctx))
+	if h.before != nil {
+		h.before(s)
+	}
 
 	pair, err := conn.Pair(s.ctx, "web.service")
 	s.must(err)
-	findings := units.Verify(pair, units.Options{Systemd: s.version(), Store: h.store})
+	findings := units.Verify(pair, units.Options{Systemd: s.version(), Store: h.store, Root: s.root()})
 	found := slices.ContainsFunc(findings, func(f units.Finding) bool { return f.Rule == h.rule })
 	if found != broken {
 		s.Errorf("Verify of the live units finds %v", findings)
@@ -420,6 +533,68 @@ func oldVersion(s *site) string {
 		return fmt.Sprintf("after an upgrade to v2, generation %d of %s answers", a.generation, a.build)
 	}
 	return ""
+}
+
+// hanging is a service that only SIGKILL ends, at the end of TimeoutStopSec=.
+var hanging = map[string]string{"web.service.d/a.conf": "[Service]\nTimeoutStopSec=1s\nNotifyAccess=all\nExecStart=\n" +
+	"ExecStart=/bin/sh -c \"trap '' TERM QUIT; systemd-notify --ready; exec sleep infinity\"\n"}
+
+// outlivesStop stops a service that hangs.
+func outlivesStop(s *site) string {
+	s.must(s.manager.Start(s.ctx, "web.service"))
+	pid := s.mainPID("web")
+	defer s.machine.Run(context.WithoutCancel(s.ctx), "pkill", "-KILL", "-x", "sleep")
+	s.manager.Stop(s.ctx, "web.service")
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+		return "it is still there after the stop"
+	}
+	return ""
+}
+
+// inShop is a Unix socket in a folder.
+var inShop = map[string]string{"web.socket.d/a.conf": "[Socket]\nListenStream=/run/shop/web.sock\n"}
+
+// pathGone kills the service, and asks for it by the path of its socket.
+func pathGone(s *site) string {
+	s.must(s.manager.Start(s.ctx, "web.service"))
+	s.must(s.signal("KILL"))
+	s.eventually("it is restarted", func() bool { return s.show("web", "NRestarts") == "1" && s.mainPID("web") != 0 })
+	s.must(s.manager.Stop(s.ctx, "web.service"))
+	c, err := s.machine.Dial(s.ctx, "unix", "/run/shop/web.sock")
+	if err == nil {
+		c.Close()
+	}
+	return said(err)
+}
+
+// cutBy ends the service while a request is under way.
+func cutBy(end func(*machine.Manager, context.Context, ...string) error) func(s *site) string {
+	return func(s *site) string {
+		s.must(s.manager.Start(s.ctx, "web.service"))
+		answer := make(chan error, 1)
+		go func() {
+			_, err := s.tryAsk("/slow?d=2s")
+			answer <- err
+		}()
+		s.eventually("the request is under way", func() bool { return strings.Contains(s.sockets(), "ESTAB") })
+		s.must(end(s.manager, s.ctx, "web.service"))
+		return said(<-answer)
+	}
+}
+
+// ofMain is where a link in /proc of the main process goes, as the machine sees it.
+func (s *site) ofMain(link string) string {
+	text, err := s.machine.Run(s.ctx, "readlink", fmt.Sprintf("/proc/%s/%s", s.show("web", "MainPID"), link))
+	s.must(err)
+	return strings.TrimSpace(text)
+}
+
+// root is the file system of the machine.
+func (s *site) root() fs.FS {
+	root, err := os.OpenRoot(s.machine.Root())
+	s.must(err)
+	s.Cleanup(func() { root.Close() })
+	return root.FS()
 }
 
 // slowPredecessor upgrades the service while a request is under way, for which

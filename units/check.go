@@ -73,6 +73,9 @@ func (s Service) check() error {
 		if !unitPrefix.MatchString(set.Name) || !oneLine(set.Value) {
 			bad("Settings: %q is not a line of a unit file", set.Name+"="+set.Value)
 		}
+		if set.Name == "RuntimeDirectoryPreserve" && s.losesPaths() {
+			bad("Settings: RuntimeDirectoryPreserve=%s: systemd would remove RuntimeDirectory= at a stop, and a socket with it: leave that setting out, and it is yes; or put the socket elsewhere", set.Value)
+		}
 	}
 	if len(s.Sockets) == 0 {
 		bad("Sockets is empty: sockets come from systemd")

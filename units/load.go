@@ -89,7 +89,7 @@ func (l loader) sockets(service *Unit) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if socket != nil && socket.value("Socket", "Service", "") == service.Name {
+		if socket != nil && socket.Starts() == service.Name {
 			names = append(names, name)
 		}
 	}
@@ -105,7 +105,7 @@ func socketsNamedBy(service *Unit) []string {
 	var names []string
 	for _, setting := range [][2]string{{"Service", "Sockets"}, {"Unit", "Requires"}, {"Unit", "Wants"}, {"Unit", "BindsTo"}} {
 		for _, word := range service.words(setting[0], setting[1]) {
-			if strings.HasSuffix(word, ".socket") && !slices.Contains(names, word) {
+			if word = service.expand(word); strings.HasSuffix(word, ".socket") && !slices.Contains(names, word) {
 				names = append(names, word)
 			}
 		}

@@ -46,7 +46,7 @@ func TestLoad(t *testing.T) {
 	if !slices.Equal(order, []string{"1", "2", "3"}) {
 		t.Errorf("drop-ins in the order %v", order)
 	}
-	if got := names(pair.Sockets); !slices.Equal(got, []string{"web-a.socket", "other.socket"}) {
+	if got := siblings(pair); !slices.Equal(got, []string{"web-a.socket", "other.socket"}) {
 		t.Errorf("sockets %v", got)
 	}
 
@@ -63,5 +63,39 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err := Load([]string{etc}, "../web.service"); err == nil || errors.Is(err, ErrNotFound) {
 		t.Error(err)
+	}
+}
+
+// A template and its instances: specifiers in the names of units and of sockets mean
+// what systemd takes them for.
+func TestLoadTemplate(t *testing.T) {
+	folder := t.TempDir()
+	for name, text := range map[string]string{
+		"web@.service": "[Unit]\nRequires=web@%i.socket\nStartLimitIntervalSec=0\n[Service]\nType=notify-reload\n" +
+			"ExecStart=/opt/web/web %i\nExecReload=/usr/bin/true\nSockets=web@%i.socket web-admin@%i.socket\nRestart=always\nOOMPolicy=continue\n",
+		"web@.socket":       "[Socket]\nFileDescriptorName=%p\nListenStream=/run/%j-%i.sock\nTriggerLimitIntervalSec=0\n[Install]\nWantedBy=sockets.target\n",
+		"web-admin@.socket": "[Socket]\nFileDescriptorName=%j\nService=web@%i.service\nListenStream=/run/%j-%i.sock\nTriggerLimitIntervalSec=0\n[Install]\nWantedBy=sockets.target\n",
+	} {
+		write(t, filepath.Join(folder, name), text)
+	}
+	for _, instance := range []string{"web@a.service", "web@.service"} {
+		pair, err := Load([]string{folder}, instance)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(pair.Sockets) != 2 {
+			t.Errorf("%s has the sockets %v", instance, siblings(pair))
+		}
+		if findings := Verify(pair, Options{}); len(findings) > 0 {
+			t.Errorf("%s: %v", instance, findings)
+		}
+	}
+	write(t, filepath.Join(folder, "web@.service.d/a.conf"), "[Service]\nRuntimeDirectory=web-a.sock.d web-%i.sock\n")
+	pair, err := Load([]string{folder}, "web@a.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if findings := Verify(pair, Options{}); len(findings) != 1 || findings[0].Rule != "socket-path" {
+		t.Errorf("a folder in place of the socket: %v", findings)
 	}
 }

@@ -32,13 +32,37 @@ var liveProperties = []property{
 	{"Service", "NotifyAccess", "NotifyAccess", readText},
 	{"Service", "PIDFile", "PIDFile", readText},
 	{"Service", "RemainAfterExit", "RemainAfterExit", readBool},
+	{"Service", "ExecCondition", "ExecCondition", readCommands},
+	{"Service", "ExecStartPre", "ExecStartPre", readCommands},
 	{"Service", "ExecStart", "ExecStart", readCommands},
+	{"Service", "ExecStartPost", "ExecStartPost", readCommands},
 	{"Service", "ExecReload", "ExecReload", readCommands},
 	{"Service", "ExecReloadPost", "ExecReloadPost", readCommands},
+	{"Service", "ExecStop", "ExecStop", readCommands},
+	{"Service", "ExecStopPost", "ExecStopPost", readCommands},
+	{"Service", "RefreshOnReload", "RefreshOnReload", readList},
 	{"Service", "KillMode", "KillMode", readText},
 	{"Service", "KillSignal", "KillSignal", readSignal},
+	{"Service", "RestartKillSignal", "RestartKillSignal", readSignal},
+	{"Service", "FinalKillSignal", "FinalKillSignal", readSignal},
+	{"Service", "SendSIGKILL", "SendSIGKILL", readBool},
+	{"Service", "SendSIGHUP", "SendSIGHUP", readBool},
 	{"Service", "ReloadSignal", "ReloadSignal", readSignal},
 	{"Service", "OOMPolicy", "OOMPolicy", readText},
+	{"Service", "User", "User", readText},
+	{"Service", "PAMName", "PAMName", readText},
+	{"Service", "WorkingDirectory", "WorkingDirectory", readOptional},
+	{"Service", "StandardOutput", "StandardOutput", readText},
+	{"Service", "StandardError", "StandardError", readText},
+	{"Service", "RuntimeDirectory", "RuntimeDirectory", readQuoted},
+	{"Service", "RuntimeDirectory", "RuntimeDirectorySymlink", readBinds},
+	{"Service", "RuntimeDirectoryPreserve", "RuntimeDirectoryPreserve", readText},
+	{"Service", "LoadCredential", "LoadCredential", readBinds},
+	{"Service", "LoadCredentialEncrypted", "LoadCredentialEncrypted", readBinds},
+	{"Service", "ImportCredential", "ImportCredential", readQuoted},
+	{"Service", "SetCredential", "SetCredential", readPairs},
+	{"Service", "SetCredentialEncrypted", "SetCredentialEncrypted", readPairs},
+	{"Service", "EnvironmentFile", "EnvironmentFiles", readFiles},
 	{"Service", "Environment", "Environment", readQuoted},
 	{"Service", "UnsetEnvironment", "UnsetEnvironment", readQuoted},
 	{"Service", "Restart", "Restart", readText},
@@ -50,6 +74,10 @@ var liveProperties = []property{
 	{"Service", "FileDescriptorStoreMax", "FileDescriptorStoreMax", readNumber},
 	{"Service", "RootDirectory", "RootDirectory", readText},
 	{"Service", "RootImage", "RootImage", readText},
+	{"Service", "RootMStack", "RootMStack", readText},
+	{"Service", "RootEphemeral", "RootEphemeral", readBool},
+	{"Service", "ExtensionImages", "ExtensionImages", readPairs},
+	{"Service", "ExtensionDirectories", "ExtensionDirectories", readQuoted},
 	{"Service", "SystemCallFilter", "SystemCallFilter", readFilter},
 	{"Service", "RestrictAddressFamilies", "RestrictAddressFamilies", readFilter},
 	{"Service", "PrivatePIDs", "PrivatePIDs", readText},
@@ -106,6 +134,16 @@ func readBool(v any) []string {
 		return []string{"yes"}
 	}
 	return []string{"no"}
+}
+
+// readOptional is of a path that may be missing if it begins with '!', which unit
+// files say by '-'.
+func readOptional(v any) []string {
+	s, _ := v.(string)
+	if path, ok := strings.CutPrefix(s, "!"); ok {
+		s = "-" + path
+	}
+	return []string{s}
 }
 
 // readList is of words that need no quotes: names of units.
@@ -227,6 +265,23 @@ func readPairs(v any) []string {
 		words = append(words, strconv.Quote(pair[0]))
 	}
 	return words
+}
+
+// readFiles is of a(sb): a path, and whether it may be missing.
+func readFiles(v any) []string {
+	all, _ := v.([][]any)
+	var lines []string
+	for _, one := range all {
+		if len(one) < 2 {
+			continue
+		}
+		line, _ := one[0].(string)
+		if one[1] == true {
+			line = "-" + line
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // readBinds is of a(ssbt): where from, where to, and more.

@@ -1,6 +1,9 @@
 package units
 
-import "time"
+import (
+	"io/fs"
+	"time"
+)
 
 // Rule is one thing that [Verify] looks at.
 type Rule struct {
@@ -16,12 +19,14 @@ type Rule struct {
 // write instead ("" when there is none).
 type reporter func(u *Unit, at Directive, reason, write string)
 
-// Rules are all rules, in the order of a service's life: what it is, its
-// sockets, limits, upgrades, its store, its sandbox.
+// Rules are all rules, in the order of a service's life: what it is, what it
+// starts and how it ends, its sockets, limits, upgrades and what they leave as it
+// was, its store, its sandbox.
 func Rules() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
-		versionRules, serviceRules, pairRules, socketRules, limitRules, timeoutRules, reloadRules, storeRules, sandboxRules,
+		versionRules, serviceRules, execRules, stopRules, pairRules, socketRules, pathRules, limitRules, timeoutRules,
+		reloadRules, staleRules, storeRules, sandboxRules,
 	} {
 		all = append(all, group...)
 	}
@@ -45,6 +50,11 @@ type Options struct {
 	// Systemd is the major version that is to run the units, such as 257. Zero:
 	// not known, and not judged.
 	Systemd int
+
+	// Root is the file system of the machine that is to run the units, such as
+	// os.DirFS("/"), for what a unit names: scripts, links, who may read a file. Nil:
+	// not known, and not judged.
+	Root fs.FS
 }
 
 // Lowest is the lowest version of systemd that Instar supports: the first with
@@ -53,7 +63,8 @@ const Lowest = 254
 
 // Verify looks at a service and its sockets, and returns what gets in the way of
 // upgrades, the worst first; nothing when all is well. It does not look at
-// files, the bus or the clock.
+// the bus or the clock, nor at files but in
+// Options.Root.
 func Verify(p Pair, o Options) []Finding {
 	if o.ReadyTimeout == 0 {
 		o.ReadyTimeout = DefaultReadyTimeout

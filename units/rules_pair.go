@@ -29,13 +29,10 @@ var pairRules = []Rule{{
 	Summary: "Service= of a socket with a name of its own",
 	check: func(p Pair, _ Options, report reporter) {
 		for _, s := range p.Sockets {
-			want := s.base() + ".service"
-			d, ok := s.last("Socket", "Service")
-			if ok {
-				want = d.Value
-			}
+			want := s.Starts()
 			if want != p.Service.Name && !strings.Contains(want, "%") {
-				report(s, d, fmt.Sprintf("a connection to it starts %s, not %s", want, p.Service.Name), "Service="+p.Service.Name)
+				d, _ := s.last("Socket", "Service")
+				report(s, d, fmt.Sprintf("a connection to it starts %s, not %s", want, p.Service.Name), "Service="+s.sibling(p.Service.Name))
 			}
 		}
 	},
@@ -49,10 +46,10 @@ var pairRules = []Rule{{
 				continue
 			}
 			if s.base() == p.Service.base() {
-				report(p.Service, Directive{Section: "Unit", Name: "Requires"}, fmt.Sprintf("when it is started and %s is not active, it starts without that socket", s.Name), "Requires="+s.Name)
+				report(p.Service, Directive{Section: "Unit", Name: "Requires"}, fmt.Sprintf("when it is started and %s is not active, it starts without that socket", s.Name), "Requires="+p.Service.sibling(s.Name))
 				continue
 			}
-			report(p.Service, Directive{Section: "Service", Name: "Sockets"}, fmt.Sprintf("when it is started and %s is not active, it starts without that socket", s.Name), "Sockets="+strings.Join(names(p.Sockets), " "))
+			report(p.Service, Directive{Section: "Service", Name: "Sockets"}, fmt.Sprintf("when it is started and %s is not active, it starts without that socket", s.Name), "Sockets="+strings.Join(siblings(p), " "))
 		}
 	},
 }, {
@@ -62,7 +59,7 @@ var pairRules = []Rule{{
 		for _, s := range p.Sockets {
 			for _, name := range []string{"PartOf", "BindsTo", "Requires", "Requisite"} {
 				for _, d := range s.list("Unit", name) {
-					if slices.Contains(splitWords(d.Value), p.Service.Name) {
+					if slices.Contains(splitWords(s.expand(d.Value)), p.Service.Name) {
 						report(s, d, fmt.Sprintf("%s=%s closes the socket when the service stops or restarts, and connections are refused", name, p.Service.Name), "")
 					}
 				}
@@ -79,19 +76,21 @@ var pairRules = []Rule{{
 			if !ok {
 				continue
 			}
-			if other, taken := first[d.Value]; taken {
-				report(s, d, fmt.Sprintf("%s has the name %s too, and the service cannot tell them apart", other.Name, d.Value), "FileDescriptorName="+s.base())
+			name := s.expand(d.Value)
+			if other, taken := first[name]; taken {
+				report(s, d, fmt.Sprintf("%s has the name %s too, and the service cannot tell them apart", other.Name, name), "FileDescriptorName="+s.base())
 				continue
 			}
-			first[d.Value] = s
+			first[name] = s
 		}
 	},
 }}
 
-func names(all []*Unit) []string {
+// siblings are the names of a service's sockets as its file has to write them.
+func siblings(p Pair) []string {
 	var list []string
-	for _, u := range all {
-		list = append(list, u.Name)
+	for _, s := range p.Sockets {
+		list = append(list, p.Service.sibling(s.Name))
 	}
 	return list
 }

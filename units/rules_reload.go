@@ -2,8 +2,10 @@ package units
 
 import (
 	"fmt"
-	"path"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // How the service hears of a reload.
@@ -20,14 +22,7 @@ var reloadRules = []Rule{{
 	Summary: "no ExecReload= that sends the signal again",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		for _, d := range u.list("Service", "ExecReload") {
-			c := parseCommand(d.Value)
-			switch path.Base(c.path) {
-			case "kill", "pkill", "killall", "skill":
-			case "sh", "bash", "dash":
-				if !strings.Contains(strings.Join(c.argv, " "), "kill") {
-					continue
-				}
-			default:
+			if c := parseCommand(d.Value); signalSent(append([]string{c.path}, c.argv...)) == "" {
 				continue
 			}
 			report(u, d, "systemd sends the reload signal itself: a second one makes a second upgrade, or fails the reload because the process it was for has gone", "ExecReload=")
@@ -66,16 +61,17 @@ const ReloadPost = 259
 // signalName is the whole name of a signal of KillSignal= and its like: "HUP"
 // and "1" are "SIGHUP".
 func signalName(s string) string {
-	switch s {
-	case "1":
-		return "SIGHUP"
-	case "2":
-		return "SIGINT"
-	case "15":
-		return "SIGTERM"
+	if n, err := strconv.Atoi(s); err == nil {
+		if name := unix.SignalName(unix.Signal(n)); name != "" {
+			return name
+		}
+		return s
 	}
 	if !strings.HasPrefix(s, "SIG") {
 		return "SIG" + s
 	}
 	return s
 }
+
+// knownSignal reports whether s names a signal, as signalName reads it.
+func knownSignal(s string) bool { return unix.SignalNum(signalName(s)) != 0 }

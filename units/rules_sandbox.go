@@ -2,6 +2,7 @@ package units
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,7 +39,13 @@ var sandboxRules = []Rule{{
 		}
 		family := func(word string) []string { return []string{word} }
 		if !filter(lines, family)("AF_UNIX") {
-			report(u, lines[len(lines)-1], "without AF_UNIX the service can speak neither to systemd nor to its successor", "RestrictAddressFamilies=AF_UNIX")
+			last := lines[len(lines)-1]
+			write := last.Value + " AF_UNIX"
+			if denied, ok := strings.CutPrefix(last.Value, "~"); ok {
+				left := slices.DeleteFunc(splitWords(denied), func(word string) bool { return word == "AF_UNIX" })
+				write = strings.TrimSuffix("~"+strings.Join(left, " "), "~") // all that is denied may have been that
+			}
+			report(u, last, "without AF_UNIX the service can speak neither to systemd nor to its successor", "RestrictAddressFamilies="+strings.Replace(write, "none ", "", 1))
 		}
 	}),
 }, {

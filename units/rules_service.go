@@ -2,7 +2,6 @@ package units
 
 import (
 	"fmt"
-	"path"
 	"strings"
 )
 
@@ -68,54 +67,19 @@ var serviceRules = []Rule{{
 		}
 	}),
 }, {
-	ID: "exec-start-argv0", Severity: Error, Man: "systemd.service(5)",
-	Summary: "ExecStart= without '@'",
-	check: onService(func(u *Unit, _ Options, report reporter) {
-		d, _ := u.last("Service", "ExecStart")
-		if c := parseCommand(d.Value); strings.Contains(c.prefix, "@") {
-			report(u, d, "'@' hides the program's path behind an argv[0] of its own, and an upgrade does not know what to start (unless the service sets reload.Config.Executable)",
-				"ExecStart="+strings.ReplaceAll(c.prefix, "@", "")+quoteWords(append([]string{c.path}, c.argv[min(1, len(c.argv)):]...)))
-		}
-	}),
-}, {
-	ID: "exec-start-shell", Severity: Warning, Man: "systemd.service(5)",
-	Summary: "ExecStart= starts the program, not a shell",
-	check: onService(func(u *Unit, _ Options, report reporter) {
-		d, _ := u.last("Service", "ExecStart")
-		switch c := parseCommand(d.Value); path.Base(c.path) {
-		case "sh", "bash", "dash", "zsh", "ksh", "env", "sudo", "su", "runuser", "nohup", "setsid":
-			report(u, d, fmt.Sprintf("%s stands between systemd and the program: systemd may take it for the main process, and an upgrade leaves out what it does", c.path), "")
-		}
-	}),
-}, {
-	ID: "kill-mode", Severity: Error, Man: "systemd.kill(5)",
-	Summary: "KillMode=control-group",
-	check: onService(func(u *Unit, _ Options, report reporter) {
-		d, _ := u.last("Service", "KillMode")
-		switch d.Value {
-		case "mixed":
-			report(u, d, "KillMode=mixed kills a predecessor that drains as soon as the main process has ended, instead of letting it finish", "KillMode=control-group")
-		case "process", "none":
-			report(u, d, fmt.Sprintf("with KillMode=%s old generations live on after a stop", d.Value), "KillMode=control-group")
-		}
-	}),
-}, {
-	ID: "kill-signal", Severity: Error, Man: "systemd.kill(5)",
-	Summary: "KillSignal=SIGTERM",
-	check: onService(func(u *Unit, _ Options, report reporter) {
-		switch d, ok := u.last("Service", "KillSignal"); {
-		case !ok:
-		case signalName(d.Value) == "SIGTERM", signalName(d.Value) == "SIGINT":
-		default:
-			report(u, d, fmt.Sprintf("the service drains at SIGTERM; %s ends it at once, or not at all", d.Value), "KillSignal=SIGTERM")
-		}
-	}),
-}, {
 	ID: "oom-policy", Severity: Hint, Man: "systemd.service(5)",
 	Summary: "OOMPolicy=continue",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if d, _ := u.last("Service", "OOMPolicy"); d.Value != "continue" {
 			report(u, d, "when one generation runs out of memory, systemd stops the others as well (OOMPolicy=stop is its default)", "OOMPolicy=continue")
+		}
+	}),
+}, {
+	ID: "pam-name", Severity: Error, Man: "systemd.exec(5)",
+	Summary: "no PAMName= with pam_systemd",
+	check: onService(func(u *Unit, o Options, report reporter) {
+		if d, ok := u.last("Service", "PAMName"); ok && registersSession(o.Root, d.Value) {
+			report(u, d, "where its stack has pam_systemd, PAMName= moves the service out of its unit into a session: systemd refuses every successor as main process, restarts the service beside it, and does not find it to stop it", "PAMName=")
 		}
 	}),
 }, {

@@ -52,13 +52,14 @@ var socketRules = []Rule{{
 	Summary: "a FileDescriptorName= that the service asks for",
 	check: onSocket(func(u *Unit, report reporter) {
 		d, ok := u.last("Socket", "FileDescriptorName")
-		switch {
-		case !ok || d.Value == u.Name:
-			report(u, d, fmt.Sprintf("without FileDescriptorName= the socket's name is %q, and renaming the unit breaks the service", u.Name), "FileDescriptorName="+u.base())
-		case strings.HasPrefix(d.Value, activation.ReservedPrefix), strings.Contains(d.Value, "%"):
+		prefix, _, _ := strings.Cut(u.base(), "@")
+		switch name := u.expand(d.Value); {
+		case !ok || name == u.Name:
+			report(u, d, fmt.Sprintf("without FileDescriptorName= the socket's name is %q, and renaming the unit breaks the service", u.Name), "FileDescriptorName="+prefix)
+		case strings.HasPrefix(name, activation.ReservedPrefix), strings.Contains(name, "%"), u.Name == template(u.Name):
 		default:
-			if problem := nameProblem(d.Value); problem != "" {
-				report(u, d, fmt.Sprintf("the name %q %s, and systemd ignores it", clip(d.Value), problem), "FileDescriptorName="+u.base())
+			if problem := nameProblem(name); problem != "" {
+				report(u, d, fmt.Sprintf("the name %q %s, and systemd ignores it", clip(name), problem), "FileDescriptorName="+prefix)
 			}
 		}
 	}),

@@ -20,4 +20,13 @@ var storeRules = []Rule{{
 			report(u, d, fmt.Sprintf("of %d entries that the service wants kept systemd closes all but %d", o.Store, have), write)
 		}
 	}),
+}, {
+	ID: "store-systemd", Severity: Warning, Man: "systemd.service(5)",
+	Summary: "no store on systemd 255 and 256",
+	check: onService(func(u *Unit, o Options, report reporter) {
+		d, _ := u.last("Service", "FileDescriptorStoreMax")
+		if (o.Systemd == 255 || o.Systemd == 256) && (u.burst("Service", "FileDescriptorStoreMax", 0) > 0 || o.Store > 0) {
+			report(u, d, fmt.Sprintf("systemd %d may abort, and the machine with it, when FileDescriptorStoreMax= is taken away while the store has entries (https://github.com/systemd/systemd/issues/35288): before such a change, or a rollback to a unit without a store, stop the service and run systemctl clean --what=fdstore %s", o.Systemd, u.Name), "")
+		}
+	}),
 }}

@@ -2,13 +2,14 @@ package units
 
 import (
 	"flag"
-	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 )
 
@@ -21,29 +22,40 @@ var update = flag.Bool("update", false, "write what the tests see into testdata"
 //	bad: probation=10s                        options, see options
 //	-- bad/web.service.d/override.conf --     a file beside those of Write
 //	-- good/-web.socket --                    one of Write's that is not there
+//	-- bad//etc/web.env 0600 --               a file of the machine
+//	-- bad//srv/web -> /srv/web-1 --          a symlink of the machine
 //	-- findings --                            what Verify says of the bad one
 type ruleCase struct {
 	options   map[string]Options // by "bad" and "good"
 	files     map[string]map[string]string
+	root      map[string]fstest.MapFS
 	findings  string
 	unchanged string // all before the findings
 }
 
-func readRuleCase(t *testing.T, file string) ruleCase {
+func readRuleCase(t *testing.T, path string) ruleCase {
 	t.Helper()
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := ruleCase{options: map[string]Options{}, files: map[string]map[string]string{"bad": {}, "good": {}}}
+	c := ruleCase{options: map[string]Options{}, files: map[string]map[string]string{"bad": {}, "good": {}}, root: map[string]fstest.MapFS{"bad": {}, "good": {}}}
+	var file *fstest.MapFile // the one of the machine that the lines belong to; nil: none
 	which, name := "", ""
 	for line := range strings.Lines(string(content)) {
 		if header, ok := strings.CutPrefix(line, "-- "); ok {
 			which, name, _ = strings.Cut(strings.TrimSuffix(header, " --\n"), "/")
-			if which != "findings" {
+			file = nil
+			switch {
+			case which == "findings":
+				continue
+			case strings.HasPrefix(name, "/"):
+				name, file = machineFile(name)
+				c.root[which][name] = file
+			default:
 				c.files[which][name] = ""
-				c.unchanged += line
 			}
+			c.unchanged += line
 			continue
 		}
 		switch which {
@@ -54,9 +66,18 @@ func readRuleCase(t *testing.T, file string) ruleCase {
 			c.findings += line
 			continue
 		default:
-			c.files[which][name] += line
+			if file != nil {
+				file.Data = append(file.Data, line...)
+			} else {
+				c.files[which][name] += line
+			}
 		}
 		c.unchanged += line
+	}
+	for kind, root := range c.root {
+		o := c.options[kind]
+		o.Root = root
+		c.options[kind] = o
 	}
 	return c
 }
@@ -82,6 +103,22 @@ func options(t *testing.T, text string) (o Options) {
 		}
 	}
 	return o
+}
+
+// machineFile is a file of the machine, from the header of a ruleCase.
+func machineFile(header string) (name string, file *fstest.MapFile) {
+	name = header
+	file = &fstest.MapFile{Mode: 0o644}
+	if before, target, ok := strings.Cut(header, " -> "); ok {
+		name = before
+		file.Mode, file.Data = fs.ModeSymlink, []byte(target)
+	}
+	if before, mode, ok := strings.Cut(name, " "); ok {
+		name = before
+		n, _ := strconv.ParseUint(mode, 8, 32)
+		file.Mode = fs.FileMode(n)
+	}
+	return strings.TrimPrefix(name, "/"), file
 }
 
 // exampleService is what the rules are tried on.
@@ -112,15 +149,19 @@ func put(t *testing.T, changes map[string]string) (folder string) {
 		all[name] = text
 	}
 	for name, text := range all {
-		file := filepath.Join(folder, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(folder, name), text)
 	}
 	return folder
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Every rule has a pair that breaks it, with exactly the findings that the case
@@ -181,41 +222,75 @@ func TestNoCaseWithoutRule(t *testing.T) {
 	}
 }
 
-// What a rule tells to write is what makes it pass.
-func TestWriteInstead(t *testing.T) {
+// What a rule tells to write is what makes it pass, in a drop-in of Cure; what that has
+// cured needs no other one.
+func TestCure(t *testing.T) {
 	for _, r := range Rules() {
 		c := readRuleCase(t, filepath.Join("testdata", "rules", r.ID+".txt"))
 		folder := put(t, c.files["bad"])
-		before, err := Load([]string{folder}, "web.service")
+		cure := func() ([]File, []Finding) {
+			pair, err := Load([]string{folder}, "web.service")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return Cure(pair, c.options["bad"])
+		}
+		dropIns, rest := cure()
+		for _, f := range rest {
+			if f.Rule == r.ID && f.Write != "" && !slices.Contains(byHand, r.ID) {
+				t.Errorf("%s: written what it says, it still says %v\n%v", r.ID, f, dropIns)
+			}
+		}
+		for _, f := range dropIns {
+			write(t, filepath.Join(folder, f.Name), f.Text)
+		}
+		pair, err := Load([]string{folder}, "web.service")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range Verify(before, c.options["bad"]) {
-			if f.Rule != r.ID || f.Write == "" {
-				continue
-			}
-			// First taken back, for settings that add up.
-			name, value, _ := strings.Cut(f.Write, "=")
-			text := fmt.Sprintf("[%s]\n%s=\n%s=%s\n", f.Section, name, name, value)
-			if f.Section == "" {
-				t.Errorf("%s: which section does %s go into?", r.ID, f.Write)
-			}
-			dropIn := filepath.Join(folder, f.Unit+".d", "zz.conf")
-			if err := os.MkdirAll(filepath.Dir(dropIn), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(dropIn, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+		if found := Verify(pair, c.options["bad"]); len(found) != len(rest) {
+			t.Errorf("%s: as files the drop-ins leave %v, Cure says %v\n%v", r.ID, found, rest, dropIns)
 		}
-		after, err := Load([]string{folder}, "web.service")
-		if err != nil {
-			t.Fatal(err)
+		if again, _ := cure(); !slices.Equal(again, dropIns) {
+			t.Errorf("%s: the second time it makes\n%v\nand the first time\n%v", r.ID, again, dropIns)
 		}
-		for _, f := range Verify(after, c.options["bad"]) {
-			if f.Rule == r.ID && f.Write != "" {
-				t.Errorf("%s: written what it says, it still says %v", r.ID, f)
-			}
-		}
+	}
+}
+
+// A cure leaves alone what it does not replace.
+func TestCureKeeps(t *testing.T) {
+	folder := put(t, map[string]string{"web.service.d/override.conf": `[Service]
+ExecReload=
+ExecReload=/opt/web/before
+ExecReload=/bin/kill -HUP $MAINPID
+ExecStop=/opt/web/farewell
+RestrictAddressFamilies=
+RestrictAddressFamilies=AF_INET
+KillMode=mixed
+`})
+	pair, err := Load([]string{folder}, "web.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropIns, rest := Cure(pair, Options{})
+	if len(rest) > 0 || len(dropIns) != 1 {
+		t.Fatalf("%v\n%v", rest, dropIns)
+	}
+	const want = `# Written by instar verify --fix, which writes it anew.
+
+[Service]
+# systemd sends the reload signal itself: a second one makes a second upgrade, or fails the reload because the process it was for has gone
+ExecReload=
+ExecReload=/opt/web/before
+
+# without AF_UNIX the service can speak neither to systemd nor to its successor
+RestrictAddressFamilies=
+RestrictAddressFamilies=AF_INET AF_UNIX
+
+# KillMode=mixed kills a predecessor that drains as soon as the main process has ended, instead of letting it finish
+KillMode=control-group
+`
+	if got := dropIns[0]; got != (File{"web.service.d/" + CureName, want}) {
+		t.Errorf("%s:\n%s", got.Name, got.Text)
 	}
 }

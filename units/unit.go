@@ -79,6 +79,10 @@ func (u *Unit) is(section, name string) bool {
 	return ok && err == nil && on
 }
 
+// Starts is the service that a connection to a socket unit starts: the one it names
+// (Service=), or the one of its own name.
+func (u *Unit) Starts() string { return u.expand(u.value("Socket", "Service", u.base()+".service")) }
+
 // base is the name without its suffix, "web" of "web.service".
 func (u *Unit) base() string {
 	if i := strings.LastIndexByte(u.Name, '.'); i >= 0 {

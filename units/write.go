@@ -104,7 +104,32 @@ func (s Service) serviceText() string {
 	for _, line := range s.Settings {
 		t.set(line.Name, line.Value)
 	}
+	if s.losesPaths() {
+		t.because("The sockets in it outlive the service.")
+		t.set("RuntimeDirectoryPreserve", "yes")
+	}
 	return t.String()
+}
+
+// losesPaths reports whether Settings have a RuntimeDirectory= that systemd would
+// remove, at a stop or a crash, with the path of a socket in it.
+func (s Service) losesPaths() bool {
+	service := &Unit{Name: s.ServiceUnit()}
+	for _, line := range s.Settings {
+		service.Directives = append(service.Directives, Directive{Section: "Service", Name: line.Name, Value: line.Value})
+	}
+	for i, socket := range s.Sockets {
+		unit := &Unit{Name: s.SocketUnit(i)}
+		for _, l := range socket.Listen {
+			unit.Directives = append(unit.Directives, Directive{Section: "Socket", Name: l.Directive, Value: l.Address})
+		}
+		for _, address := range unit.paths() {
+			if _, lost := service.removesAtStop(address); lost {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s Service) socketText(i int) string {

@@ -56,7 +56,7 @@ socket unit.
 "unchanged")}], commands (that have been run) and next (to be run), with --dry-run
 files [{path, text}].`,
 		Example: `  instar init --exec=/opt/web/web --listen=8080
-  instar init web --exec='/opt/web/web --verbose' --listen=http=80 --listen=admin=/run/web/admin.sock
+  instar init web --exec='/opt/web/web --verbose' --listen=http=80 --listen=admin=/run/web-admin.sock
   instar init resolver --exec=/opt/resolver/resolver --listen=udp:53 --listen=53 --outbound
   instar init --user --exec=$HOME/bin/web --listen=8080`,
 		Args: cobra.MaximumNArgs(1),
@@ -133,7 +133,7 @@ func (f *initFlags) warn(cmd *cobra.Command, c setup.Config, files []setup.File)
 	}
 	for _, finding := range units.Verify(pair, units.Options{
 		ReadyTimeout: f.readyTimeout, DrainTimeout: f.drainTimeout, Probation: f.probation,
-		Store: f.store, Systemd: c.Systemd,
+		Store: f.store, Systemd: c.Systemd, Root: os.DirFS("/"),
 	}) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "instar:", finding)
 	}

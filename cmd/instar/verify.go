@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"text/tabwriter"
@@ -86,7 +88,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	options := units.Options{
 		ReadyTimeout: f.readyTimeout, DrainTimeout: f.drainTimeout, Probation: f.probation,
-		Store: f.store, Systemd: version,
+		Store: f.store, Systemd: version, Root: f.root(),
 	}
 	var findings []units.Finding
 	for _, t := range targets {
@@ -107,6 +109,15 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 		return errSaid
 	}
 	return nil
+}
+
+// root is the file system of the machine where the units are, as far as it can be
+// looked at.
+func (f *verifyFlags) root() fs.FS {
+	if f.host != "" {
+		return nil
+	}
+	return os.DirFS("/")
 }
 
 // analyze has systemd-analyze look at a service's files, where they are.

@@ -108,14 +108,7 @@ func serviceOf(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := filepath.Base(file)
-	service := strings.TrimSuffix(name, ".socket") + ".service"
-	for _, d := range units.Parse(name, file, string(text)).Directives {
-		if d.Section == "Socket" && d.Name == "Service" && d.Value != "" {
-			service = d.Value
-		}
-	}
-	return service, nil
+	return units.Parse(filepath.Base(file), file, string(text)).Starts(), nil
 }
 
 func fileTarget(folders []string, service string) (target, error) {

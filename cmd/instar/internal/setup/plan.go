@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/instar-project/instar/status"
 	"github.com/instar-project/instar/units"
@@ -58,6 +60,7 @@ var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
 // Errors: [units.ErrInvalid], [ErrNoUser], [status.ErrNoName].
 func Plan(c Config) ([]File, error) {
 	c.Service.ExecReload, c.Service.ExecReloadPost = c.helper()
+	c.Service.Settings = c.refreshed()
 	written, err := units.Write(c.Service)
 	if err != nil {
 		return nil, err
@@ -103,6 +106,18 @@ func (c Config) helper() (reload, post []string) {
 		post = command("post")
 	}
 	return reload, post
+}
+
+// refreshed are the settings, and with credentials among them what has a reload renew
+// those.
+func (c Config) refreshed() []units.Setting {
+	settings := c.Service.Settings
+	credential := func(s units.Setting) bool { return strings.Contains(s.Name, "Credential") }
+	already := func(s units.Setting) bool { return s.Name == "RefreshOnReload" }
+	if c.Systemd < units.RefreshOnReload || !slices.ContainsFunc(settings, credential) || slices.ContainsFunc(settings, already) {
+		return settings
+	}
+	return append(slices.Clone(settings), units.Setting{Name: "RefreshOnReload", Value: "credentials"})
 }
 
 // bus is what the system bus needs to let the service on: a user it can know, and
