@@ -26,7 +26,7 @@ func (a *admission) Serve() error {
 		return errors.New("reload: Admit takes a listener of Service.Listener")
 	}
 	for {
-		_, err := patiently(func() (net.Conn, error) { return ln.accept(a.admit) })
+		_, err := ln.accept(a.admit)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}

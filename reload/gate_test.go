@@ -2,12 +2,14 @@ package reload
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -27,6 +29,11 @@ func within(t *testing.T, what string, f func()) {
 	}
 }
 
+// gated is a service that has a gate, and little else.
+func gated() *Service {
+	return &Service{gate: newGate(), flight: newFlight(), log: slog.New(slog.DiscardHandler)}
+}
+
 // tcpListener is a tracked listener at a gate of its own.
 func tcpListener(t *testing.T) (*listener, *gate, *flight) {
 	t.Helper()
@@ -34,8 +41,8 @@ func tcpListener(t *testing.T) (*listener, *gate, *flight) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Service{gate: newGate(), flight: newFlight()}
-	ln := s.track(inner).(*listener)
+	s := gated()
+	ln := s.track("x", inner).(*listener)
 	t.Cleanup(func() { ln.Close() })
 	return ln, s.gate, s.flight
 }
@@ -257,4 +264,69 @@ func TestGateUnderLoad(t *testing.T) {
 	if n := f.connections(); n != 0 {
 		t.Errorf("%d in flight at the end", n)
 	}
+}
+
+// The application's deadline ends a wait at a closed gate, be it set before or
+// meanwhile, and leaves no timer.
+func TestDeadlineAtAClosedGate(t *testing.T) {
+	for name, set := range map[string]func(d *door, waiting func()){
+		"passed already": func(d *door, _ func()) { d.SetDeadline(past) },
+		"passes":         func(d *door, _ func()) { d.SetDeadline(time.Now().Add(time.Hour)) },
+		"passed, set meanwhile": func(d *door, waiting func()) {
+			waiting()
+			d.SetDeadline(past)
+		},
+		"brought forward": func(d *door, waiting func()) {
+			d.SetDeadline(time.Now().Add(1000 * time.Hour))
+			waiting()
+			d.SetDeadline(time.Now().Add(time.Hour))
+		},
+		"put off": func(d *door, waiting func()) {
+			d.SetDeadline(time.Now().Add(time.Minute))
+			waiting()
+			d.SetDeadline(time.Now().Add(time.Hour))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := gated()
+				ln := s.track("x", &scriptedListener{}).(*listener)
+				began := time.Now()
+				ended := make(chan error)
+				go func() {
+					_, err := ln.Accept()
+					ended <- err
+				}()
+				set(ln.door, synctest.Wait)
+				err := <-ended
+				if timeout, ok := errors.AsType[net.Error](err); !errors.Is(err, os.ErrDeadlineExceeded) || !ok || !timeout.Timeout() {
+					t.Errorf("Accept: %v, want %v", err, os.ErrDeadlineExceeded)
+				}
+				if took := time.Since(began); took != 0 && took != time.Hour {
+					t.Errorf("that took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// A deadline taken away lets whoever waits at the gate wait on.
+func TestNoDeadlineAtAClosedGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := gated()
+		ln := s.track("x", &scriptedListener{}).(*listener)
+		ln.SetDeadline(time.Now().Add(time.Minute))
+		accepted := make(chan error)
+		go func() {
+			_, err := ln.Accept()
+			accepted <- err
+		}()
+		synctest.Wait()
+		ln.SetDeadline(time.Time{})
+		time.Sleep(time.Hour)
+		s.gate.Open()
+		if err := <-accepted; err != nil {
+			t.Error(err)
+		}
+	})
 }

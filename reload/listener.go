@@ -2,6 +2,7 @@ package reload
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"time"
 )
@@ -17,11 +18,12 @@ type listener struct {
 	deadlineListener
 	door   *door
 	flight *flight
+	log    *slog.Logger
 }
 
-func (s *Service) track(ln net.Listener) net.Listener {
+func (s *Service) track(name string, ln net.Listener) net.Listener {
 	inner := ln.(deadlineListener)
-	return &listener{inner, s.gate.newDoor(inner.SetDeadline), s.flight}
+	return &listener{inner, s.gate.newDoor("accept", socket{name, ln.Addr()}, inner.SetDeadline), s.flight, s.log}
 }
 
 // Accept waits for a connection, and for this generation to be the one that
@@ -29,25 +31,20 @@ func (s *Service) track(ln net.Listener) net.Listener {
 func (l *listener) Accept() (net.Conn, error) { return l.accept(func(net.Conn) {}) }
 
 // accept is Accept with something to do before a gate that closes may go on.
-func (l *listener) accept(first func(net.Conn)) (net.Conn, error) {
-	for {
-		if err := l.door.enter(); err != nil {
-			return nil, &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
-		}
-		c, err := l.deadlineListener.Accept()
-		if err == nil {
-			// Before leave: a gate that closes finds the connection in flight.
+func (l *listener) accept(first func(net.Conn)) (c net.Conn, err error) {
+	err = l.door.through(l.log, func() (err error) {
+		if c, err = l.deadlineListener.Accept(); err == nil {
+			// Inside: a gate that closes finds the connection in flight.
 			c = l.flight.track(c)
 			first(c)
 		}
-		if again := l.door.leave(err); again {
-			continue
-		}
-		return c, err
-	}
+		return err
+	})
+	return c, err
 }
 
-// SetDeadline holds for the time in which this generation accepts.
+// SetDeadline ends Accept in due time, also where that waits for this generation to be
+// the one that accepts.
 func (l *listener) SetDeadline(t time.Time) error { return l.door.SetDeadline(t) }
 
 // Close closes this listener; the socket stays open, in systemd, and in this
@@ -58,7 +55,8 @@ func (l *listener) Close() error {
 }
 
 // The connections keep every method of the type they wrap: package net and
-// net/http look for ReadFrom and WriteTo to splice(2) and sendfile(2).
+// net/http look for ReadFrom and WriteTo to splice(2) and sendfile(2). What asks for the
+// type itself finds it by NetConn, as with a tls.Conn.
 type (
 	tcpConn struct {
 		*net.TCPConn
@@ -109,3 +107,7 @@ func (t *tracked) close(c io.Closer) error {
 func (c *tcpConn) Close() error   { return c.tracked.close(c.TCPConn) }
 func (c *unixConn) Close() error  { return c.tracked.close(c.UnixConn) }
 func (c *otherConn) Close() error { return c.tracked.close(c.Conn) }
+
+func (c *tcpConn) NetConn() net.Conn   { return c.TCPConn }
+func (c *unixConn) NetConn() net.Conn  { return c.UnixConn }
+func (c *otherConn) NetConn() net.Conn { return c.Conn }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"reflect"
 	"syscall"
 	"testing"
 )
@@ -40,8 +41,8 @@ func TestAcceptedConnectionsKeepTheirMethods(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := &Service{gate: newGate(), flight: newFlight()}
-			ln := s.track(inner)
+			s := gated()
+			ln := s.track("x", inner)
 			defer ln.Close()
 			s.gate.Open()
 			client := dial(t, ln)
@@ -59,6 +60,9 @@ func TestAcceptedConnectionsKeepTheirMethods(t *testing.T) {
 				if _, ok := c.(fullUnix); !ok {
 					t.Errorf("%T lacks a method of *net.UnixConn", c)
 				}
+			}
+			if inner, want := c.(interface{ NetConn() net.Conn }).NetConn(), reflect.TypeOf(client); reflect.TypeOf(inner) != want {
+				t.Errorf("inside is a %T, want %v", inner, want)
 			}
 			if s.Connections() != 1 {
 				t.Errorf("%d connections", s.Connections())

@@ -2,9 +2,11 @@ package reload
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -14,6 +16,7 @@ import (
 type receiver struct {
 	door   *door
 	flight *flight
+	log    *slog.Logger
 
 	mu   sync.Mutex
 	held int // datagrams received whose readers have not come back
@@ -27,10 +30,7 @@ func (r *receiver) receive(call func() error) error {
 		r.flight.done()
 	}
 	r.mu.Unlock()
-	for {
-		if err := r.door.enter(); err != nil {
-			return &net.OpError{Op: "read", Net: "datagram", Err: err}
-		}
+	return r.door.through(r.log, func() error {
 		err := call()
 		if err == nil {
 			r.mu.Lock()
@@ -38,11 +38,8 @@ func (r *receiver) receive(call func() error) error {
 			r.flight.begin()
 			r.mu.Unlock()
 		}
-		if again := r.door.leave(err); again {
-			continue
-		}
 		return err
-	}
+	})
 }
 
 // stop ends the receiver: what its readers hold is theirs to finish.
@@ -61,18 +58,38 @@ func (r *receiver) setDeadline(pc net.PacketConn, t time.Time) error {
 	return errors.Join(r.door.SetDeadline(t), pc.SetWriteDeadline(t))
 }
 
-func (s *Service) gatePackets(pc net.PacketConn) net.PacketConn {
+// rawConn returns the RawConn of a connection, whose Read is a receiving call like
+// any other: it waits at the gate.
+func (r *receiver) rawConn(conn syscall.Conn) (syscall.RawConn, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return rawReceiver{raw, r}, nil
+}
+
+type rawReceiver struct {
+	syscall.RawConn
+	receiver *receiver
+}
+
+func (c rawReceiver) Read(f func(fd uintptr) (done bool)) error {
+	return c.receiver.receive(func() error { return c.RawConn.Read(f) })
+}
+
+func (s *Service) gatePackets(name string, pc net.PacketConn) net.PacketConn {
 	// Writing never waits: the answer to the last datagram goes out with the gate closed.
-	r := &receiver{flight: s.flight}
+	r := &receiver{
+		door:   s.gate.newDoor("read", socket{name, pc.LocalAddr()}, pc.SetReadDeadline),
+		flight: s.flight,
+		log:    s.log,
+	}
 	switch pc := pc.(type) {
 	case *net.UDPConn:
-		r.door = s.gate.newDoor(pc.SetReadDeadline)
 		return &udpConn{pc, r}
 	case *net.UnixConn:
-		r.door = s.gate.newDoor(pc.SetReadDeadline)
 		return &unixgramConn{pc, r}
 	default:
-		r.door = s.gate.newDoor(pc.SetReadDeadline)
 		return &otherPacketConn{pc, r}
 	}
 }
@@ -131,6 +148,13 @@ func (c *udpConn) ReadMsgUDPAddrPort(p, oob []byte) (n, oobn, flags int, addr ne
 	return
 }
 
+// SyscallConn is for options, and for those who receive several datagrams at a time.
+func (c *udpConn) SyscallConn() (syscall.RawConn, error) { return c.rawConn(c.UDPConn) }
+
+// NetConn returns the *net.UDPConn itself, as a tls.Conn's does. Whoever reads from that
+// takes datagrams that are another generation's.
+func (c *udpConn) NetConn() net.Conn { return c.UDPConn }
+
 func (c *udpConn) SetDeadline(t time.Time) error     { return c.setDeadline(c.UDPConn, t) }
 func (c *udpConn) SetReadDeadline(t time.Time) error { return c.door.SetDeadline(t) }
 
@@ -164,6 +188,13 @@ func (c *unixgramConn) ReadMsgUnix(p, oob []byte) (n, oobn, flags int, addr *net
 	err = c.receive(func() (err error) { n, oobn, flags, addr, err = c.UnixConn.ReadMsgUnix(p, oob); return })
 	return
 }
+
+// SyscallConn is for options, and for those who receive several datagrams at a time.
+func (c *unixgramConn) SyscallConn() (syscall.RawConn, error) { return c.rawConn(c.UnixConn) }
+
+// NetConn returns the *net.UnixConn itself, as a tls.Conn's does. Whoever reads from that
+// takes datagrams that are another generation's.
+func (c *unixgramConn) NetConn() net.Conn { return c.UnixConn }
 
 func (c *unixgramConn) SetDeadline(t time.Time) error     { return c.setDeadline(c.UnixConn, t) }
 func (c *unixgramConn) SetReadDeadline(t time.Time) error { return c.door.SetDeadline(t) }

@@ -6,8 +6,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // udpSocket is a gated UDP socket and a client connected to it.
@@ -17,8 +20,8 @@ func udpSocket(t *testing.T) (*udpConn, *Service, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Service{gate: newGate(), flight: newFlight()}
-	pc := s.gatePackets(inner).(*udpConn)
+	s := gated()
+	pc := s.gatePackets("x", inner).(*udpConn)
 	t.Cleanup(func() { pc.Close() })
 	client, err := net.Dial("udp", inner.LocalAddr().String())
 	if err != nil {
@@ -41,8 +44,8 @@ func TestEveryReadingMethodWaitsAtTheGate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &Service{gate: newGate(), flight: newFlight()}
-		pc := s.gatePackets(inner).(*unixgramConn)
+		s := gated()
+		pc := s.gatePackets("x", inner).(*unixgramConn)
 		t.Cleanup(func() { pc.Close() })
 		client, err := net.Dial("unixgram", inner.LocalAddr().String())
 		if err != nil {
@@ -61,6 +64,7 @@ func TestEveryReadingMethodWaitsAtTheGate(t *testing.T) {
 			n, _, _, _, err := c.ReadMsgUDPAddrPort(b, nil)
 			return n, err
 		},
+		"SyscallConn": func(c *udpConn, b []byte) (int, error) { return readRaw(c, b) },
 	}
 	for name, read := range udp {
 		t.Run("udp "+name, func(t *testing.T) {
@@ -69,19 +73,34 @@ func TestEveryReadingMethodWaitsAtTheGate(t *testing.T) {
 			testReader(t, s, client, func(b []byte) (int, error) { return read(pc, b) })
 		})
 	}
-	unix := map[string]func(c *unixgramConn, b []byte) (int, error){
+	unixDatagrams := map[string]func(c *unixgramConn, b []byte) (int, error){
 		"Read":         func(c *unixgramConn, b []byte) (int, error) { return c.Read(b) },
 		"ReadFrom":     func(c *unixgramConn, b []byte) (int, error) { n, _, err := c.ReadFrom(b); return n, err },
 		"ReadFromUnix": func(c *unixgramConn, b []byte) (int, error) { n, _, err := c.ReadFromUnix(b); return n, err },
 		"ReadMsgUnix":  func(c *unixgramConn, b []byte) (int, error) { n, _, _, _, err := c.ReadMsgUnix(b, nil); return n, err },
+		"SyscallConn":  func(c *unixgramConn, b []byte) (int, error) { return readRaw(c, b) },
 	}
-	for name, read := range unix {
+	for name, read := range unixDatagrams {
 		t.Run("unixgram "+name, func(t *testing.T) {
 			checkLeaks(t)
 			pc, s, client := unixgram(t)
 			testReader(t, s, client, func(b []byte) (int, error) { return read(pc, b) })
 		})
 	}
+}
+
+// readRaw receives as golang.org/x/net does.
+func readRaw(c syscall.Conn, b []byte) (n int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		n, _, failed = unix.Recvfrom(int(fd), b, 0)
+		return failed != unix.EAGAIN
+	})
+	return n, errors.Join(err, failed)
 }
 
 func testReader(t *testing.T, s *Service, client net.Conn, read func([]byte) (int, error)) {
@@ -234,4 +253,29 @@ func TestReadDeadlineDoesNotHoldTheGate(t *testing.T) {
 	close(stop)
 	<-stopped
 	pc.Close()
+}
+
+// A reader at the gate learns that its socket is closed.
+func TestCloseOfAPacketConnAtTheGate(t *testing.T) {
+	checkLeaks(t)
+	pc, _, _ := udpSocket(t)
+	ended := make(chan error)
+	go func() {
+		_, err := readRaw(pc, make([]byte, 8))
+		ended <- err
+	}()
+	pc.Close()
+	within(t, "the end of a read", func() {
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("read: %v, want %v", err, net.ErrClosed)
+		}
+	})
+}
+
+// Who asks for the type itself finds it.
+func TestNetConnOfAPacketConn(t *testing.T) {
+	pc, _, _ := udpSocket(t)
+	if _, ok := pc.NetConn().(*net.UDPConn); !ok {
+		t.Errorf("it is a %T", pc.NetConn())
+	}
 }

@@ -3,9 +3,6 @@ package reload
 import (
 	"errors"
 	"net"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Server serves one or more of the service's sockets for as long as its
@@ -42,7 +39,7 @@ type streams struct {
 
 func (s *streams) Serve() error {
 	for {
-		c, err := patiently(s.ln.Accept)
+		c, err := s.ln.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
@@ -56,36 +53,14 @@ func (s *streams) Serve() error {
 	}
 }
 
-// patiently accepts, and waits when there are no descriptors left: connections that
-// end give some back, and those that wait stay queued.
-func patiently(accept func() (net.Conn, error)) (net.Conn, error) {
-	for {
-		c, err := accept()
-		if !scarce(err) {
-			return c, err
-		}
-		time.Sleep(scarcityPause)
-	}
-}
-
-// scarcityPause is short for a client that waits, and long for a loop that
-// finds nothing.
-const scarcityPause = 50 * time.Millisecond
-
-// scarce reports whether accept(2) failed for want of descriptors or memory,
-// which is no reason to end those who have some.
-func scarce(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) ||
-		errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
-}
-
 func (s *streams) Drain()       {}
 func (s *streams) Resume()      {}
 func (s *streams) Close() error { return s.ln.Close() }
 
 // Packets serves the datagrams of pc one by one: answer gets each with its
 // sender, and what it returns is sent back; nil: nothing is. The datagram is
-// valid until answer returns.
+// valid until answer returns. On a UDP socket that is bound to all addresses, what is
+// sent back leaves from the address that was asked.
 func Packets(pc net.PacketConn, answer func(datagram []byte, from net.Addr) []byte) Server {
 	return &packets{pc, answer}
 }
@@ -96,18 +71,29 @@ type packets struct {
 }
 
 func (p *packets) Serve() error {
+	pc := p.pc
+	if addr, ok := pc.LocalAddr().(*net.UDPAddr); ok && addr.IP.IsUnspecified() {
+		var err error
+		if pc, err = Multihomed(pc); err != nil {
+			return err
+		}
+	}
 	buf := make([]byte, 64<<10)
 	for {
-		n, from, err := p.pc.ReadFrom(buf)
+		n, from, err := pc.ReadFrom(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if reply := p.answer(buf[:n], from); reply != nil && from != nil {
+		sender := from
+		if asker, ok := from.(*asker); ok {
+			sender = asker.UDPAddr
+		}
+		if reply := p.answer(buf[:n], sender); reply != nil && from != nil {
 			// A sender that has gone is no failure of the service.
-			_, _ = p.pc.WriteTo(reply, from)
+			_, _ = pc.WriteTo(reply, from)
 		}
 	}
 }

@@ -1,60 +1,30 @@
 package reload
 
 import (
-	"errors"
+	"io"
 	"net"
-	"os"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// scriptedListener accepts what it was given, one by one.
-type scriptedListener struct {
-	net.Listener
-	script []func() (net.Conn, error)
-}
-
-func (l *scriptedListener) Accept() (net.Conn, error) {
-	next := l.script[0]
-	l.script = l.script[1:]
-	return next()
-}
-
-func failsWith(err error) func() (net.Conn, error) {
-	return func() (net.Conn, error) {
-		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}
+// Each connection is served in a goroutine of its own, and closed after that.
+func TestStreams(t *testing.T) {
+	checkLeaks(t)
+	ln, g, f := tcpListener(t)
+	g.Open()
+	s := Streams(ln, func(c net.Conn) { io.WriteString(c, "served") })
+	ended := make(chan error)
+	go func() { ended <- s.Serve() }()
+	if answer, err := io.ReadAll(dial(t, ln)); string(answer) != "served" || err != nil {
+		t.Errorf("%q, %v", answer, err)
 	}
-}
-
-// A service at the limit of its descriptors goes on serving those it has.
-func TestStreamsOutlastScarcity(t *testing.T) {
-	ours, theirs := net.Pipe()
-	served := make(chan net.Conn, 1)
-	s := Streams(&scriptedListener{script: []func() (net.Conn, error){
-		failsWith(unix.EMFILE),
-		failsWith(unix.ENFILE),
-		func() (net.Conn, error) { return ours, nil },
-		failsWith(net.ErrClosed),
-	}}, func(c net.Conn) { served <- c })
-	if err := s.Serve(); err != nil {
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	if c := <-served; c != ours {
-		t.Errorf("served %v", c)
-	}
-	// The connection is closed when its function has returned.
-	theirs.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := theirs.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error("the connection stays open")
-	}
-}
-
-func TestStreamsEndWithAnError(t *testing.T) {
-	s := Streams(&scriptedListener{script: []func() (net.Conn, error){failsWith(unix.EINVAL)}}, nil)
-	if err := s.Serve(); !errors.Is(err, unix.EINVAL) {
-		t.Errorf("Serve: %v", err)
+	if n := f.connections(); n != 0 {
+		t.Errorf("%d connections in flight", n)
 	}
 }
 

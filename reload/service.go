@@ -120,9 +120,14 @@ func Open(config Config) (*Service, error) {
 
 // Listener returns the one listening socket of that name: TCP, Unix stream,
 // Unix seqpacket or vsock. It accepts while this generation does; until then,
-// and after a handover, Accept waits. Accepted connections are tracked until
-// they are closed: they have every method of a *net.TCPConn or *net.UnixConn,
-// but are not of that type.
+// and after a handover, Accept waits, no longer than the listener's deadline if it has
+// one. Errors of a single connection, which accept(2) hands over, and a want of
+// descriptors end no Accept: it tries again.
+//
+// Accepted connections are tracked until they are closed, and a generation that drains
+// waits for them. They have every method of a *net.TCPConn or *net.UnixConn, but are
+// not of that type: as with a tls.Conn, NetConn returns the one underneath. That one
+// is not to be closed in place of the connection, which would stay in flight.
 //
 // Errors are those of [activation.Set.Listener], which name the directive of
 // the .socket unit to change.
@@ -131,7 +136,7 @@ func (s *Service) Listener(name string, checks ...activation.Check) (net.Listene
 	if err != nil {
 		return nil, s.refuse(err)
 	}
-	return given(s, s.track(ln)), nil
+	return given(s, s.track(name, ln)), nil
 }
 
 // Listeners is Listener for every socket of that name, in the order of the unit.
@@ -141,26 +146,35 @@ func (s *Service) Listeners(name string, checks ...activation.Check) ([]net.List
 		return nil, s.refuse(err)
 	}
 	for i, ln := range all {
-		all[i] = given(s, s.track(ln))
+		all[i] = given(s, s.track(name, ln))
 	}
 	return all, nil
 }
 
 // PacketConn returns the one datagram socket of that name: UDP or Unix. It
 // receives while this generation accepts; until then, and after a handover,
-// reading waits, while the datagrams wait in the socket for the generation
-// that reads them. It has every method of a *net.UDPConn or *net.UnixConn; a
-// SyscallConn goes around the waiting.
+// reading waits, no longer than the deadline for reading, while the datagrams wait in
+// the socket for the generation that reads them.
 //
-// A datagram is in flight from its receipt until the same reader comes back for
-// the next one, or closes the socket. Work that goes on beyond that is to be
-// announced by Begin.
+// It has every method of a *net.UDPConn or *net.UnixConn, but is not of that type. What
+// its SyscallConn reads waits in the same way, and so does ReadBatch of golang.org/x/net.
+// NetConn returns the one underneath, and what is read from that does not wait: it may be
+// another generation's. For libraries that want a *net.UDPConn in order to answer from
+// the address that was asked, there is [Multihomed].
+//
+// A datagram, or a batch of them, is in flight from its receipt until the same reader
+// comes back for the next one, or closes the socket. Work that goes on beyond that, as in
+// a goroutine for each datagram, is to be announced by Begin. A flow of several datagrams
+// does not stay with its generation: a QUIC connection ends at an upgrade, whatever
+// Begin announces, since its packets reach the generation that receives.
+//
+// Errors are those of [activation.Set.PacketConn].
 func (s *Service) PacketConn(name string, checks ...activation.Check) (net.PacketConn, error) {
 	pc, err := s.sockets.PacketConn(name, checks...)
 	if err != nil {
 		return nil, s.refuse(err)
 	}
-	return given(s, s.gatePackets(pc)), nil
+	return given(s, s.gatePackets(name, pc)), nil
 }
 
 // PacketConns is PacketConn for every socket of that name, in the order of the unit.
@@ -170,7 +184,7 @@ func (s *Service) PacketConns(name string, checks ...activation.Check) ([]net.Pa
 		return nil, s.refuse(err)
 	}
 	for i, pc := range all {
-		all[i] = given(s, s.gatePackets(pc))
+		all[i] = given(s, s.gatePackets(name, pc))
 	}
 	return all, nil
 }
