@@ -3,6 +3,7 @@ package integration
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os/exec"
 	"path"
@@ -76,14 +77,26 @@ func (c *peerClient) lost() map[string]int {
 	return counts
 }
 
-// A DNS server by miekg/dns, which answers in goroutines of its own.
+// A DNS server by miekg/dns, which answers in goroutines of its own, ends its reader by
+// a deadline, and is asked at one of several addresses. Nothing announces its work.
 func TestDNS(t *testing.T) { onEach(t, nameService) }
 
 func nameService(t *testing.T, s *site) {
-	s.peer("dnsd", map[string]string{"dns": "ListenDatagram=127.0.0.1:5300"})
-	queries := s.asks("dns", "127.0.0.1:5300")
-	s.upgrade("dnsd")
-	if counts := queries.lost(); counts["answered by 1"] == 0 {
-		t.Errorf("answers: %v", counts)
+	s.peer("dnsd", map[string]string{"dns": "ListenDatagram=0.0.0.0:5300"}, "TimeoutStopSec=infinity")
+	queries := s.asks("dns", "127.0.0.7:5300")
+	for range 2 {
+		predecessor := s.mainPID("dnsd")
+		s.upgrade("dnsd")
+		s.gone(predecessor)
+	}
+	counts := queries.lost()
+	for generation := 1; generation <= 3; generation++ {
+		if counts[fmt.Sprint("answered by ", generation)] == 0 {
+			t.Errorf("answers: %v", counts)
+		}
+	}
+	s.must(s.manager.Stop(s.ctx, "dnsd.service"))
+	if result := s.show("dnsd", "Result"); result != "success" {
+		t.Errorf("Result=%s\n%s", result, s.journal())
 	}
 }
