@@ -87,7 +87,7 @@ func TestProbationFailedByHealth(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
 		stop := s.load(false)
 		predecessor, successor, reloaded := s.begin("probation=60s", "fault=unwell")
-		s.takenBack(predecessor, reloaded, "the backend does not answer")
+		s.takenBack(predecessor, reloaded, "the successor has failed its probation; generation 1")
 		stop()
 		s.gone(successor)
 	})

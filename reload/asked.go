@@ -24,8 +24,7 @@ func (c Config) answer(invalid error) (asked bool, err error) {
 		err = c.check(line)
 	}
 	if err != nil {
-		refusal := handover.Refuse{Protocol: handover.Current, Reason: err.Error()}
-		return true, errors.Join(fmt.Errorf("%w: %w", ErrPreflight, err), line.Send(refusal))
+		return true, errors.Join(fmt.Errorf("%w: %w", ErrPreflight, err), line.Send(refusal(err)))
 	}
 	ready := handover.Ready{Protocol: handover.Current, Build: c.Build, ProbationUSec: c.Probation.Microseconds()}
 	return true, errors.Join(ErrPreflight, line.Send(ready))

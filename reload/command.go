@@ -33,7 +33,7 @@ func (s *Service) command(ctx context.Context) (command, error) {
 		defer cancel()
 		argv, environ, err := s.config.Command(ctx, s)
 		if err != nil {
-			return command{}, fmt.Errorf("%w: Config.Command: %w", ErrSpawn, err)
+			return command{}, because(fmt.Errorf("%w: Config.Command", ErrSpawn), err)
 		}
 		if len(argv) > 0 {
 			c.argv = argv
@@ -44,7 +44,7 @@ func (s *Service) command(ctx context.Context) (command, error) {
 	}
 	var err error
 	if c.path, err = s.executable(c.argv[0]); err != nil {
-		return command{}, fmt.Errorf("%w: %w", ErrSpawn, err)
+		return command{}, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
 	}
 	return c, nil
 }
@@ -70,6 +70,11 @@ func (s *Service) executable(argv0 string) (string, error) {
 func (s *Service) prepare(ctx context.Context) (start command, line *handover.Conn, theirs *os.File, err error) {
 	if start, err = s.command(ctx); err != nil {
 		return command{}, nil, nil, err
+	}
+	if !s.config.AllowForeign {
+		if err = checkOurs(start.path); err != nil {
+			return command{}, nil, nil, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
+		}
 	}
 	if line, theirs, err = handover.Pair(); err != nil {
 		return command{}, nil, nil, fmt.Errorf("%w: %w", ErrSpawn, err)

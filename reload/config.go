@@ -72,6 +72,22 @@ type Config struct {
 	// when its context ends.
 	Health func(context.Context) error
 
+	// PublicReasons makes the words of a failure public: the error that was given to
+	// Refuse, or that a Keeper or Health returned, and the panic of a successor that
+	// crashed. They may hold anything, such as a database URL with its password, and
+	// every local user can read STATUS= (systemctl status) and the service's D-Bus
+	// properties. False: those show the kind of failure, an exit status or signal, and
+	// an errno; the words go to the journal, where root and the group systemd-journal
+	// read them, and from there into instar upgrade and instar status.
+	PublicReasons bool
+
+	// AllowForeign allows an upgrade or a preflight to start a Go program that does not
+	// use this library, such as a wrapper written in Go that executes the service. False:
+	// such a program, which would not know that it was only asked, and serve, is refused
+	// unstarted. A program that is not written in Go, such as a shell script, is always
+	// started.
+	AllowForeign bool
+
 	// Logger gets what happens, a line each. Nil: slog.Default().
 	Logger *slog.Logger
 

@@ -45,8 +45,10 @@
 //		return err // in a preflight: ErrPreflight, after the answer
 //	}
 //
-// What main does before Open it does in a preflight as well, as it does in a
-// successor: beside a generation that serves.
+// A preflight is a process of the new build. Every package's init and what main does
+// before Open run in it, as they do in a successor: beside a generation that serves. So
+// that is no place for a migration, a lock, a registration with others, or output that
+// somebody counts.
 //
 // # Descriptors
 //

@@ -37,25 +37,36 @@ var (
 // ErrServed is what a second call of Serve, or one after Close, returns.
 var ErrServed = errors.New("reload: Serve was called before")
 
-func ended(state *os.ProcessState) error {
-	ws, ok := state.Sys().(syscall.WaitStatus)
-	switch {
-	case ok && ws.Signaled():
-		return fmt.Errorf("%w: PID %d was killed by %s", ErrCrashed, state.Pid(), unix.SignalName(ws.Signal()))
-	default:
-		return fmt.Errorf("%w: PID %d exited with status %d", ErrCrashed, state.Pid(), state.ExitCode())
+// errUnexplained is in a refusal whose only reason is that the successor ends.
+var errUnexplained = errors.New("no reason was given")
+
+// ended is the failure of a process that has ended before its time, and what it has said
+// last.
+func ended(state *os.ProcessState, said string) *failure {
+	f := &failure{words: said, causes: []error{ErrCrashed}}
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		f.public = fmt.Sprintf("%v: PID %d was killed by %s", ErrCrashed, state.Pid(), unix.SignalName(ws.Signal()))
+	} else {
+		f.public = fmt.Sprintf("%v: PID %d exited with status %d", ErrCrashed, state.Pid(), state.ExitCode())
 	}
+	return f
+}
+
+// killedBy reports whether a process was ended by that signal.
+func killedBy(state *os.ProcessState, signal syscall.Signal) bool {
+	ws, ok := state.Sys().(syscall.WaitStatus)
+	return ok && ws.Signaled() && ws.Signal() == signal
 }
 
 // timedOut says what the successor has not done in time, from the phase of its predecessor.
 func timedOut(pid int, phase string, limit time.Duration) error {
 	switch phase {
 	case generation.Proving.String():
-		return fmt.Errorf("%w: PID %d has not been heard of in its probation for %v", ErrUnhealthy, pid, heartbeatTimeout)
+		return openly(fmt.Errorf("%w: PID %d has not been heard of in its probation for %v", ErrUnhealthy, pid, heartbeatTimeout))
 	case generation.Offering.String():
-		return fmt.Errorf("%w: PID %d has not adopted the state within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit)
+		return openly(fmt.Errorf("%w: PID %d has not adopted the state within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit))
 	}
-	return fmt.Errorf("%w: PID %d has not called Serve within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit)
+	return openly(fmt.Errorf("%w: PID %d has not called Serve within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit))
 }
 
 // errno is what ERRNO= says of a failed upgrade, so that `systemctl show -P

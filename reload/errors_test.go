@@ -44,7 +44,7 @@ func TestEnded(t *testing.T) {
 	} {
 		cmd := exec.Command("sh", "-c", c.script)
 		_ = cmd.Run()
-		err := ended(cmd.ProcessState)
+		err := ended(cmd.ProcessState, "")
 		if want := fmt.Sprintf(c.want, cmd.ProcessState.Pid()); err.Error() != want {
 			t.Errorf("%s: %v, want %s", c.script, err, want)
 		}

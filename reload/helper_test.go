@@ -20,8 +20,10 @@ import (
 
 // Variables that configure the service under test; a successor inherits them.
 const (
-	readyVariable = "RELOAD_TEST_READY"
-	drainVariable = "RELOAD_TEST_DRAIN"
+	readyVariable  = "RELOAD_TEST_READY"
+	drainVariable  = "RELOAD_TEST_DRAIN"
+	publicVariable = "RELOAD_TEST_PUBLIC"
+	allowVariable  = "RELOAD_TEST_ALLOW_FOREIGN"
 )
 
 // behave is main of the test binary in the role of a service. What it does is
@@ -52,6 +54,15 @@ func behave(file string) int {
 		select {}
 	case "panic-early":
 		panic("early")
+	case "hangup": // as systemctl kill --signal=HUP does it, that many times
+		tries, file, _ := strings.Cut(argument, " ")
+		n, _ := strconv.Atoi(tries)
+		done, _ := os.ReadFile(file)
+		if len(done) < n {
+			_ = os.WriteFile(file, append(done, '.'), 0o666)
+			_ = unix.Kill(os.Getpid(), unix.SIGHUP)
+			select {}
+		}
 	case "major-2": // is all of the service, but of another time
 		handover.Current.Major = 2
 	}
@@ -69,8 +80,12 @@ func service(behaviour, argument string) error {
 		ReadyTimeout: ready,
 		DrainTimeout: drain,
 		Build:        "test",
-		Logger:       slog.New(slog.NewJSONHandler(os.Stderr, nil)),
-		Preflight:    func(ctx context.Context) error { return check(ctx, behaviour, argument) },
+
+		PublicReasons: os.Getenv(publicVariable) != "",
+		AllowForeign:  os.Getenv(allowVariable) != "",
+
+		Logger:    slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Preflight: func(ctx context.Context) error { return check(ctx, behaviour, argument) },
 	})
 	if err != nil {
 		return err
@@ -90,8 +105,16 @@ func service(behaviour, argument string) error {
 	case "panic":
 		go panic("oh")
 		select {}
+	case "panic-main": // while Close is deferred
+		panic(errors.New("postgres://me:secret@db"))
 	case "return":
 		return nil
+	case "close":
+		svc.Close()
+		select {}
+	case "open":
+		_, err := os.Open(argument)
+		return svc.Refuse(err)
 	case "refuse":
 		return svc.Refuse(errors.New(strings.ReplaceAll(argument, `\n`, "\n")))
 	case "ask": // for a socket that is not there

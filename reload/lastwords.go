@@ -56,8 +56,8 @@ func (next *successor) listenToLastWords(fds []int) {
 	}
 }
 
-// remark is what a successor that has ended has said there, to follow the reason; ""
-// if it has said nothing. It closes that end.
+// remark is what a successor that has ended has said there, in one line; "" if nothing.
+// It closes that end.
 func (next *successor) remark() string {
 	f := next.lastWords.Swap(nil)
 	if f == nil {

@@ -66,7 +66,7 @@ func (s *Service) perform(a generation.Action) bool {
 		if s.successor == nil {
 			break // it is the predecessor that has gone, in the middle of the takeover
 		}
-		s.upgrade.remark = fmt.Sprintf("took back from generation %d: %v", s.generation+1, s.upgrade.reason)
+		s.upgrade.remark = fmt.Sprintf("took back from generation %d: %v", s.generation+1, s.failure(s.upgrade.reason))
 		s.log.Warn("took back", "reason", s.upgrade.reason)
 	case generation.Succeed:
 		s.succeed()
@@ -76,11 +76,11 @@ func (s *Service) perform(a generation.Action) bool {
 	case generation.TellReady:
 		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build, Adopts: s.keeper != nil, ProbationUSec: s.config.Probation.Microseconds()})
 	case generation.TellRefused:
-		s.tell(handover.Refuse{Protocol: handover.Current, Reason: a.Err.Error()})
+		s.tell(refusal(a.Err))
 	case generation.TellProven:
 		s.tell(handover.Proven{})
 	case generation.TellUnhealthy:
-		s.tell(handover.Unhealthy{Reason: s.upgrade.reason.Error()})
+		s.tell(unwell(s.upgrade.reason))
 	case generation.TellStopping:
 		s.tell(handover.Stopping{})
 

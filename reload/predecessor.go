@@ -33,7 +33,7 @@ func (s *Service) arrive() error {
 		return fmt.Errorf("reload: %w", err)
 	}
 	if s.sockets, err = activation.New(entries(descriptors)); err != nil {
-		_ = line.Send(handover.Refuse{Protocol: handover.Current, Reason: err.Error()})
+		_ = line.Send(refusal(openly(err)))
 		line.Close()
 		return fmt.Errorf("reload: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
@@ -59,6 +60,8 @@ func (s *Service) Preflight(ctx context.Context) error {
 	case stopping():
 		return ErrNotMain
 	}
+	// Who calls may know all of it.
+	err = sealed(err).opened()
 	s.recordRefusal(err)
 	return err
 }
@@ -95,11 +98,25 @@ func (s *Service) whenStopping(ctx context.Context, f func()) (called func() boo
 // lastMoment is what a process that has answered has left to end.
 const lastMoment = time.Second
 
-// askSuccessor starts the next build only to be asked, and waits for its end.
+// askSuccessor starts the next build only to be asked, and waits for its end. SIGHUP to
+// the whole unit (systemctl kill, a logrotate script) is no answer of the build: a
+// process that it has killed is asked again.
 func (s *Service) askSuccessor(ctx context.Context) error {
+	const tries = 3
+	for try := 1; ; try++ {
+		state, err := s.askOnce(ctx)
+		if state == nil || !killedBy(state, syscall.SIGHUP) || try == tries {
+			return err
+		}
+		s.log.Info("a preflight was killed by a SIGHUP that was not for it; it is asked again", "pid", state.Pid())
+	}
+}
+
+// askOnce returns the answer, and how a process has ended that gave none.
+func (s *Service) askOnce(ctx context.Context) (unanswered *os.ProcessState, err error) {
 	start, line, theirs, err := s.prepare(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer line.Close()
 	ctx, cancel := context.WithCancel(ctx)
@@ -116,7 +133,7 @@ func (s *Service) askSuccessor(ctx context.Context) error {
 	})
 	theirs.Close()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSpawn, err)
+		return nil, start.failed(err)
 	}
 	answers := make(chan error, 1)
 	go func() { answers <- hearAnswer(line) }()
@@ -142,11 +159,15 @@ func (s *Service) askSuccessor(ctx context.Context) error {
 	}
 	switch {
 	case !errors.Is(answer, io.EOF):
-		return answer
+		return nil, answer
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w: PID %d has not answered within %v (Config.ReadyTimeout)%s", ErrTimedOut, cmd.Process.Pid, s.config.ReadyTimeout, said.remark())
+		f := openly(fmt.Errorf("%w: PID %d has not answered within %v (Config.ReadyTimeout)", ErrTimedOut, cmd.Process.Pid, s.config.ReadyTimeout))
+		f.words = said.remark()
+		return nil, f
 	}
-	return fmt.Errorf("%w, without an answer%s", ended(cmd.ProcessState), said.remark())
+	f := ended(cmd.ProcessState, said.remark())
+	f.public += ", without an answer"
+	return cmd.ProcessState, f
 }
 
 // hearAnswer returns nil if the process at the other end could follow, the reason
@@ -168,7 +189,7 @@ func hearAnswer(line *handover.Conn) error {
 		case handover.Ready:
 			return speaks(m.Protocol)
 		case handover.Refuse:
-			return refusal(m)
+			return refused(m)
 		}
 	}
 }

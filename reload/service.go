@@ -59,6 +59,11 @@ type Service struct {
 // LISTEN_FDS or NOTIFY_SOCKET: Open takes these variables out of the
 // environment. From here on the reload signal, SIGHUP, is handled.
 //
+// The init functions of all packages, and main up to Open, run in every process of the
+// service: in a first start, in a successor, while its predecessor serves, and in a
+// preflight, which ends with Open. They should change nothing that the serving
+// generation depends on.
+//
 // In a successor Open uses [debug.SetCrashOutput], so that its predecessor can say why
 // it has crashed: an application that wants that for itself calls it later.
 //
@@ -242,20 +247,28 @@ func (s *Service) Begin() (done func()) {
 
 // Refuse says that this process will not serve because of err, and returns err
 // for main to return. A successor's predecessor learns the reason and keeps
-// serving; on a first start STATUS= shows it. Without Refuse, only the
-// process's exit status tells.
+// serving: the journal has it with the verdict. On a first start it is logged, and
+// STATUS= shows that the process refused; of err only the errno, if it wraps one, is
+// for everybody: see [Config.PublicReasons]. Without Refuse, only the process's exit
+// status tells.
 func (s *Service) Refuse(err error) error {
-	if err == nil {
-		return nil
+	if err != nil {
+		s.refuseFor(err)
 	}
-	return s.refuse(err)
+	return err
 }
 
+// refuse is Refuse for an error of this library, which names a directive of the unit:
+// nothing in it is secret.
 func (s *Service) refuse(err error) error {
+	s.refuseFor(openly(err))
+	return err
+}
+
+func (s *Service) refuseFor(reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.refusal = err
-	return err
+	s.refusal = reason
 }
 
 // Close gives the sockets up. Before Serve it is a refusal to take over, for
@@ -269,13 +282,30 @@ func (s *Service) Close() error {
 	reason := s.refusal
 	s.mu.Unlock()
 	if reason == nil {
-		reason = errors.New("it ended without a call of Serve")
+		// It may be that a panic unwinds the stack: its words come after this.
+		reason = &failure{public: "it ended without a call of Serve", causes: []error{errUnexplained}}
 	}
 	s.step(generation.Event{Kind: generation.GaveUp, Err: reason})
 	if s.predecessor == nil {
-		s.say(notify.Status(notify.OneLine(reason.Error())), notify.Errno(errno(reason)))
+		s.sayRefused(reason)
 	}
 	return s.release()
+}
+
+// sayRefused is for systemd, where there is no predecessor to tell.
+func (s *Service) sayRefused(reason error) {
+	whole, public, _ := spelled(reason)
+	if s.config.PublicReasons {
+		public = whole
+	}
+	status := s.title() + " will not serve"
+	if public != "" {
+		status += ": " + public
+	}
+	if public != whole {
+		s.log.Error("this process will not serve", "error", whole)
+	}
+	s.say(notify.Status(notify.OneLine(status)), notify.Errno(errno(reason)))
 }
 
 // release closes all that this process holds.

@@ -1,15 +1,19 @@
 package reload
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/notify/notifytest"
 )
 
 // outside is a Service of a process that nobody has passed anything.
@@ -66,6 +70,32 @@ func TestCloseWithoutServe(t *testing.T) {
 	}
 	if err := s.Serve(t.Context()); err != ErrServed {
 		t.Errorf("Serve after Close: %v", err)
+	}
+}
+
+// On a first start nobody but systemd is there to be told. Every local user can ask it.
+func TestFirstStartRefused(t *testing.T) {
+	for _, public := range []bool{false, true} {
+		outside(t).Close()
+		manager := notifytest.Start(t)
+		t.Setenv("NOTIFY_SOCKET", manager.Address())
+		var log bytes.Buffer
+		s, err := Open(Config{Build: "test", Logger: slog.New(slog.NewTextHandler(&log, nil)), PublicReasons: public})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Refuse(fmt.Errorf("%s: %w", secret, syscall.ECONNREFUSED))
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		status, _ := manager.Wait(notifytest.Has("ERRNO=111")).Get("STATUS")
+		const want = "generation 1 (test) will not serve: "
+		if !public && (status != want+"connection refused" || !strings.Contains(log.String(), secret)) {
+			t.Errorf("STATUS=%s, log %s", status, &log)
+		}
+		if public && status != want+secret+": connection refused" {
+			t.Errorf("public: STATUS=%s", status)
+		}
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
@@ -22,6 +22,7 @@ type successor struct {
 	late    *time.Timer // runs while something is expected of the successor
 
 	lastWords atomic.Pointer[os.File] // where it says why it crashes; nil: nowhere
+	end       *failure                // how it ended by itself; nil until SuccessorDied
 }
 
 // drainGrace is how long a successor that has failed its probation may take to
@@ -45,7 +46,7 @@ func (s *Service) spawn() (*successor, error) {
 	})
 	if err != nil {
 		line.Close()
-		return nil, fmt.Errorf("%w: %w", ErrSpawn, err)
+		return nil, start.failed(err)
 	}
 	next := &successor{process: process, line: line, started: time.Now()}
 	next.late = time.AfterFunc(s.config.ReadyTimeout, func() {
@@ -98,7 +99,11 @@ func (s *Service) watch(next *successor) {
 	}
 	next.line.Close()
 	if err == nil {
-		err = fmt.Errorf("%w%s", ended(state), next.remark())
+		next.end = ended(state, next.remark())
+		err = next.end
+		if killedBy(state, syscall.SIGKILL) {
+			next.end = nil // it did not end by itself
+		}
 	} else {
 		err = fmt.Errorf("%w: %w", ErrCrashed, err)
 	}
@@ -146,7 +151,7 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 		next.late.Stop()
 		return generation.Event{Kind: generation.SuccessorAdopted}, true
 	case handover.Refuse:
-		return generation.Event{Kind: generation.SuccessorRefused, Err: refusal(m)}, true
+		return generation.Event{Kind: generation.SuccessorRefused, Err: refused(m)}, true
 	case handover.Alive:
 		next.late.Reset(heartbeatTimeout)
 		return generation.Event{}, false
@@ -155,7 +160,7 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 		return generation.Event{Kind: generation.SuccessorProven}, true
 	case handover.Unhealthy:
 		next.late.Stop()
-		return generation.Event{Kind: generation.SuccessorUnhealthy, Err: fmt.Errorf("%w: %s", ErrUnhealthy, oneLine(m.Reason))}, true
+		return generation.Event{Kind: generation.SuccessorUnhealthy, Err: heard(ErrUnhealthy, m.Reason, m.Public, m.Errno)}, true
 	case handover.Superseded:
 		return generation.Event{Kind: generation.SuccessorSuperseded}, true
 	case handover.Resumed:
@@ -171,17 +176,18 @@ func speaks(v handover.Version) error {
 	if handover.Current.Speaks(v) {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrProtocol, &handover.VersionError{Ours: handover.Current, Theirs: v})
+	return openly(fmt.Errorf("%w: %w", ErrProtocol, &handover.VersionError{Ours: handover.Current, Theirs: v}))
 }
 
-// refusal is the reason of a build that will not follow.
-func refusal(m handover.Refuse) error {
+// refused is the reason of a build that will not follow.
+func refused(m handover.Refuse) error {
 	kind := ErrRefused
 	if !handover.Current.Speaks(m.Protocol) {
 		kind = ErrProtocol
 	}
-	return fmt.Errorf("%w: %s", kind, oneLine(m.Reason))
+	f := heard(kind, m.Reason, m.Public, m.Errno)
+	if m.Unexplained {
+		f.causes = append(f.causes, errUnexplained)
+	}
+	return f
 }
-
-// oneLine keeps a reason that comes from another process within its line.
-func oneLine(reason string) string { return strings.ReplaceAll(reason, "\n", " ") }

@@ -29,14 +29,11 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// remark is what matters of it, to follow a reason; "" if nothing does.
+// remark is what matters of it, in one line; "" if nothing does.
 func (t *tail) remark() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if words := lastWords(string(t.text)); words != "" {
-		return ": " + words
-	}
-	return ""
+	return lastWords(string(t.text))
 }
 
 // lastWords is what a process has said last, in one line: its panic, or else the
@@ -57,10 +54,13 @@ func lastWords(text string) string {
 		lines = lines[panicked : panicked+1] // what follows is where, not what
 	}
 	lines = lines[max(0, len(lines)-tailLines):]
-	return clip(strings.TrimSpace(strings.Map(printable, strings.Join(lines, " / "))))
+	return clip(oneLine(strings.Join(lines, " / ")))
 }
 
-// printable keeps a stranger's words from doing something to a terminal.
+// oneLine makes a stranger's words fit for a line, and keeps them from doing something
+// to a terminal.
+func oneLine(words string) string { return strings.TrimSpace(strings.Map(printable, words)) }
+
 func printable(r rune) rune {
 	if unicode.IsPrint(r) {
 		return r

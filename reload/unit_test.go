@@ -154,6 +154,16 @@ func (u *unit) readLog(pipe *os.File) {
 	}
 }
 
+// logged reports whether a message ends in that.
+func (u *unit) logged(end string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.ContainsFunc(u.log, func(line map[string]any) bool {
+		msg, _ := line["msg"].(string)
+		return strings.HasSuffix(msg, end)
+	})
+}
+
 func (u *unit) generations() []int {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -56,7 +57,6 @@ func (s *Service) verdict() Verdict {
 		Attempt: s.attempt,
 		From:    Party{s.generation, s.pid, s.config.Build},
 		To:      Party{Generation: s.generation + 1},
-		Err:     s.upgrade.reason,
 		Began:   s.upgrade.began,
 		Steps:   s.upgrade.steps,
 
@@ -65,7 +65,22 @@ func (s *Service) verdict() Verdict {
 	if s.successor != nil {
 		v.To.PID, v.To.Build = s.successor.process.Pid, s.successor.build
 	}
+	if s.upgrade.reason != nil {
+		f := s.failure(s.successor.explain(s.upgrade.reason))
+		v.Err, v.Words = f, f.words
+	}
 	return v
+}
+
+// explain returns the reason of a failed upgrade. A successor that has given none, as
+// where Close runs while a panic unwinds the stack, tells by how it ends.
+func (next *successor) explain(reason error) error {
+	if next == nil || next.end == nil || !errors.Is(reason, errUnexplained) {
+		return reason
+	}
+	f := *next.end
+	f.public += ", without a call of Serve"
+	return &f
 }
 
 // succeed gives the verdict of an upgrade that succeeded. systemd has it

@@ -83,23 +83,33 @@ func TestUpgradesLeaveNothingBehind(t *testing.T) {
 // Nothing that goes wrong with a successor before it is main is felt outside,
 // and the next one may do better.
 func TestFailedUpgrade(t *testing.T) {
-	const crashed = "the successor ended: PID #2 "
+	const (
+		crashed = "the successor ended: PID #2 "
+		garbled = "the successor does not speak the handover protocol"
+	)
 	for _, c := range []struct {
 		name, behaviour, why string
 		errno                int
 		environ              string
+		words                string // which follow in the log alone
 	}{
-		{"crash", "exit 7", crashed + "exited with status 7", 10, ""},
-		{"exit without a word", "exit 0", crashed + "exited with status 0", 10, ""},
-		{"panic", "panic", crashed + "exited with status 2: panic: oh", 10, ""},
-		{"return without Serve", "return", "the successor refused: it ended without a call of Serve", 125, ""},
-		{"a socket that is not there", "ask nothing", "", 125, ""},
-		{"hang", "hang", "the successor was not ready in time: PID #2 has not called Serve within 300ms (Config.ReadyTimeout)", 110, readyVariable + "=300ms"},
-		{"refusal", `refuse bad config\nREADY=1\nSTOPPING=1`, "the successor refused: bad config READY=1 STOPPING=1", 125, ""},
-		{"long refusal", "refuse " + strings.Repeat("x", 5000), "", 125, ""},
-		{"garbage", "say {]", "the successor does not speak the handover protocol: handover: \"{]\" is no message: invalid character ']' looking for beginning of object key string", 71, ""},
-		{"another protocol", "major-2", "the successor does not speak the handover protocol: handover: the other generation speaks protocol 1.0, this one 2.0: upgrade through a release that speaks both, or restart the unit", 71, ""},
-		{"ready in another protocol", `say {"type":"ready","protocol":{"major":2,"minor":1},"build":["other","shape"]}`, "the successor does not speak the handover protocol: handover: the other generation speaks protocol 2.1, this one 1.0: upgrade through a release that speaks both, or restart the unit", 71, ""},
+		{"crash", "exit 7", crashed + "exited with status 7", 10, "", ""},
+		{"exit without a word", "exit 0", crashed + "exited with status 0", 10, "", ""},
+		{"panic", "panic", crashed + "exited with status 2", 10, "", "panic: oh"},
+		{"panic before Serve", "panic-main", crashed + "exited with status 2, without a call of Serve", 10, "", "panic: postgres://me:secret@db"},
+		{"return without Serve", "return", crashed + "exited with status 0, without a call of Serve", 10, "", ""},
+		{"Close and no end", "close", "the successor refused: it ended without a call of Serve", 125, "", ""},
+		{"a socket that is not there", "ask nothing", "", 125, "", ""},
+		{"hang", "hang", "the successor was not ready in time: PID #2 has not called Serve within 300ms (Config.ReadyTimeout)", 110, readyVariable + "=300ms", ""},
+		{"refusal", `refuse bad config\nREADY=1\nSTOPPING=1`, "the successor refused", 125, "", "bad config READY=1 STOPPING=1"},
+		{"refusal with an errno", "open /nowhere", "the successor refused: no such file or directory", 2, "", ""},
+		{"public refusal", "refuse bad config", "the successor refused: bad config", 125, publicVariable + "=1", ""},
+		{"public panic", "panic-main", crashed + "exited with status 2, without a call of Serve: panic: postgres://me:secret@db", 10, publicVariable + "=1", ""},
+		{"long refusal", "refuse " + strings.Repeat("x", 5000), "", 125, publicVariable + "=1", ""},
+		{"garbage", "say {]", garbled, 71, "", "handover: \"{]\" is no message: invalid character ']' looking for beginning of object key string"},
+		{"another protocol", "major-2", garbled + ": handover: the other generation speaks protocol 1.0, this one 2.0: upgrade through a release that speaks both, or restart the unit", 71, "", ""},
+		{"ready in another protocol", `say {"type":"ready","protocol":{"major":2,"minor":1},"build":["other","shape"]}`, garbled + ": handover: the other generation speaks protocol 2.1, this one 1.0: upgrade through a release that speaks both, or restart the unit", 71, "", ""},
+		{"refusal of an earlier version", `say {"type":"refuse","protocol":{"major":1,"minor":0},"reason":"no secret"}`, "the successor refused", 125, "", "no secret"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			u := start(t, c.environ)
@@ -116,6 +126,9 @@ func TestFailedUpgrade(t *testing.T) {
 			}
 			if c.why != "" {
 				u.wantSaid(saysReady(1), saysReloading(1, 1), saysFailed(c.why, c.errno))
+			}
+			if c.words != "" {
+				eventually(t, "the log has the words", func() bool { return u.logged(": " + c.words) })
 			}
 			eventually(t, "no descriptor and no goroutine is left of the attempt", func() bool { return stays.askSize().within(size) })
 		})

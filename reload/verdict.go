@@ -20,9 +20,15 @@ type Verdict struct {
 	// PID is 0 if no process could be started, its Build "" if it did not get as
 	// far as to say.
 	From, To Party
-	// Err is why the upgrade failed; nil: it succeeded. It wraps one of the Err…
-	// of this package, unless the verdict has come from another process.
+	// Err is why the upgrade failed; nil: it succeeded. Its text is what every local
+	// user may read: see [Config.PublicReasons]. It wraps one of the Err… of this
+	// package, unless the verdict has come from another process.
 	Err error
+	// Words are what the application has said of it (the reason it gave to Refuse, the
+	// error of its Keeper), or the panic of a process that crashed, on one line; "" if
+	// nothing. They may hold what is not for everybody, and go to the journal alone:
+	// a verdict that has come from another process has none.
+	Words string
 	// Began is when the reload signal was acted on.
 	Began time.Time
 	// Signalled: the reload signal has asked for the upgrade, or has come while it
@@ -54,14 +60,22 @@ func (v Verdict) Took() time.Duration {
 	return d
 }
 
-// String is the verdict in one line.
+// Reason is why the upgrade failed, Words included; "" if it succeeded.
+func (v Verdict) Reason() string {
+	if v.Err == nil {
+		return ""
+	}
+	return joined(v.Err.Error(), v.Words)
+}
+
+// String is the verdict in one line, Words included.
 func (v Verdict) String() string {
 	to := fmt.Sprintf("generation %d", v.To.Generation)
 	if v.To.Build != "" {
 		to += " (" + v.To.Build + ")"
 	}
 	if v.Err != nil {
-		return fmt.Sprintf("upgrade %d to %s failed after %v: %v", v.Attempt, to, v.Took().Round(time.Microsecond), v.Err)
+		return fmt.Sprintf("upgrade %d to %s failed after %v: %s", v.Attempt, to, v.Took().Round(time.Microsecond), v.Reason())
 	}
 	return fmt.Sprintf("upgrade %d to %s succeeded in %v", v.Attempt, to, v.Took().Round(time.Microsecond))
 }
@@ -199,7 +213,10 @@ func (v Verdict) fields() map[string]string {
 	}
 	if v.Err != nil {
 		result, priority = "failed", "3"
-		f["INSTAR_REASON"] = v.Err.Error()
+		f["INSTAR_REASON"] = v.Reason()
+	}
+	if v.Words != "" {
+		f["INSTAR_LAST_WORDS"] = v.Words
 	}
 	f["INSTAR_RESULT"], f["PRIORITY"] = result, priority
 	for _, s := range v.Steps {

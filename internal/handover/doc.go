@@ -11,12 +11,12 @@
 //	descriptors{names} + SCM_RIGHTS ──►
 //	                               ◄─── last-words{} + SCM_RIGHTS: where it says why, if it crashes
 //	                               ◄─── ready{protocol, build, probation}
-//	                                    (or refuse{reason}: nothing has changed)
+//	                                    (or refuse{reason, public, errno}: nothing has changed)
 //	state{} + SCM_RIGHTS ─────────────►   what is in the store, final (where there is any, or it is wanted)
 //	                               ◄─── adopted{}
 //	takeover{} ───────────────────────►   the predecessor accepts no more and names the successor main
 //	taken-over{} ─────────────────────►   systemd has confirmed it: accept
-//	                               ◄─── alive{}…, then proven{} or unhealthy{reason}   (with probation)
+//	                               ◄─── alive{}…, then proven{} or unhealthy{reason, …}   (with probation)
 //	released{} ───────────────────────►   the successor sends READY=1
 //	verdict{} ────────────────────────►   how the upgrade went
 //	                               ◄─── superseded{}, resumed{}, stored{}, removed{}, stopping{}

@@ -73,7 +73,7 @@ func (c *Conn) Greeted() (Hello, []Descriptor, error) {
 	}
 	if !Current.Speaks(h.Protocol) {
 		err := &VersionError{Ours: Current, Theirs: h.Protocol}
-		return Hello{}, nil, errors.Join(err, c.Send(Refuse{Protocol: Current, Reason: err.Error()}))
+		return Hello{}, nil, errors.Join(err, c.Send(Refuse{Protocol: Current, Reason: err.Error(), Public: err.Error()}))
 	}
 	got, err := c.receiveDescriptors(h.Descriptors)
 	if err != nil {

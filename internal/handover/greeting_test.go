@@ -175,7 +175,7 @@ func TestGreetedRefusesAnotherMajorVersion(t *testing.T) {
 	if err.Error() != why {
 		t.Errorf("%v, want\n%s", err, why)
 	}
-	if got, _ := read(t, *line); got != `{"type":"refuse","protocol":{"major":1,"minor":0},"reason":"`+why+`"}` {
+	if got, _ := read(t, *line); got != `{"type":"refuse","protocol":{"major":1,"minor":0},"reason":"`+why+`","public":"`+why+`"}` {
 		t.Errorf("the predecessor was told %s", got)
 	}
 }

@@ -130,10 +130,16 @@ type (
 	// Adopted says that the sender has taken what State offered.
 	Adopted struct{}
 
-	// Refuse says that the sender will not take over, and why.
+	// Refuse says that the sender will not take over, and why. Public is what of
+	// Reason every local user may read; Errno is the error number in it, 0 if there
+	// is none. Unexplained: there is no reason but that the sender ends, so the way
+	// it ends may tell more.
 	Refuse struct {
-		Protocol Version `json:"protocol"`
-		Reason   string  `json:"reason"`
+		Protocol    Version `json:"protocol"`
+		Reason      string  `json:"reason"`
+		Public      string  `json:"public,omitempty"`
+		Errno       int     `json:"errno,omitempty"`
+		Unexplained bool    `json:"unexplained,omitempty"`
 	}
 
 	// Alive says that the sender is well, again and again in its probation.
@@ -143,8 +149,11 @@ type (
 	Proven struct{}
 
 	// Unhealthy says that the sender has failed its probation and serves no more.
+	// The fields are those of Refuse.
 	Unhealthy struct {
 		Reason string `json:"reason"`
+		Public string `json:"public,omitempty"`
+		Errno  int    `json:"errno,omitempty"`
 	}
 
 	// Superseded says that the sender is handing over to a successor of its

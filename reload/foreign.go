@@ -1,0 +1,81 @@
+package reload
+
+import (
+	"debug/buildinfo"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// library is the path of the module that this package is in.
+const library = "github.com/instar-project/instar"
+
+// checkOurs returns why the program at path must not be started: it is written in Go
+// without this library. It would not know that it is only asked, or that another
+// generation serves: it would run, against the same database, until it is killed. nil:
+// it has the library; or nobody can tell, as of a shell script, or of a program built
+// without information on its modules.
+//
+// Only the tables of the file are read, which takes well under a millisecond.
+func checkOurs(path string) error {
+	if !isRegular(path) {
+		return nil // to open a FIFO might take for ever; execve(2) refuses it at once
+	}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil || info.Main.Path == "" && len(info.Deps) == 0 {
+		return nil
+	}
+	if info.Main.Path == library {
+		return nil
+	}
+	for _, m := range info.Deps {
+		if m.Path == library { // the path it is imported by, also where it is replaced
+			return nil
+		}
+	}
+	return fmt.Errorf("%s was not started: it is a Go program (%s) that does not use %s, and would not know that another generation serves: put the service there; if this one executes it, set Config.AllowForeign",
+		path, info.Path, library)
+}
+
+func isRegular(path string) bool {
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
+}
+
+// failed is the failure of a start.
+func (c command) failed(err error) error {
+	err = fmt.Errorf("%w: %w", ErrSpawn, err)
+	if errors.Is(err, unix.ENOEXEC) {
+		err = fmt.Errorf("%w%s", err, architecture(c.path))
+	}
+	return openly(err)
+}
+
+// architecture says that a program is for another machine, or "".
+func architecture(path string) string {
+	if !isRegular(path) {
+		return ""
+	}
+	f, err := elf.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if f.Machine == machine() {
+		return ""
+	}
+	return fmt.Sprintf(": it is built for %v, and this machine is %s: build it with GOARCH=%s", f.Machine, runtime.GOARCH, runtime.GOARCH)
+}
+
+// machine is the architecture of this process, as an ELF file names it.
+func machine() elf.Machine {
+	f, err := elf.Open("/proc/self/exe")
+	if err != nil {
+		return elf.EM_NONE
+	}
+	defer f.Close()
+	return f.Machine
+}
