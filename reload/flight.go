@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // flight is what this generation has in flight: its connections, and work that
@@ -21,6 +23,7 @@ type flight struct {
 type flown struct {
 	prev, next *flown
 	conn       io.Closer
+	midway     atomic.Bool // an end would be taken for the end of what it carries
 }
 
 func newFlight() *flight {
@@ -97,16 +100,39 @@ func (f *flight) wait(ctx context.Context) error {
 	}
 }
 
-// cut closes every connection and reports how many there were.
+// cutPatience is how long cut waits for connections that take time to close: an
+// application may have set SO_LINGER.
+const cutPatience = time.Second
+
+// cut closes every connection, side by side, and reports how many there were.
 func (f *flight) cut() int {
 	f.mu.Lock()
-	open := make([]io.Closer, 0, f.count)
+	open := make([]*flown, 0, f.count)
 	for c := f.conns.next; c != &f.conns; c = c.next {
-		open = append(open, c.conn)
+		open = append(open, c)
 	}
 	f.mu.Unlock()
+	var closing sync.WaitGroup
 	for _, c := range open {
-		c.Close()
+		closing.Go(c.cut)
+	}
+	closed := make(chan struct{})
+	go func() {
+		closing.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(cutPatience):
 	}
 	return len(open)
+}
+
+// cut closes the connection, and resets it if its peer would take the end of half an
+// answer for that of a whole one.
+func (c *flown) cut() {
+	if tcp, ok := c.conn.(interface{ SetLinger(int) error }); ok && c.midway.Load() {
+		_ = tcp.SetLinger(0)
+	}
+	c.conn.Close()
 }

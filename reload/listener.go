@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,6 +76,7 @@ type (
 type tracked struct {
 	flown  flown
 	flight *flight
+	reads  atomic.Uint64
 }
 
 func (f *flight) track(c net.Conn) net.Conn {
@@ -111,3 +113,24 @@ func (c *otherConn) Close() error { return c.tracked.close(c.Conn) }
 func (c *tcpConn) NetConn() net.Conn   { return c.TCPConn }
 func (c *unixConn) NetConn() net.Conn  { return c.UnixConn }
 func (c *otherConn) NetConn() net.Conn { return c.Conn }
+
+// What package httpdrain wants to know of a connection, and to say of it.
+
+// Reads is how many reads of the connection have brought something.
+func (t *tracked) Reads() uint64 { return t.reads.Load() }
+
+// SetMidway says whether an answer is under way. A connection that is cut then is
+// reset: to a client that reads until the end, a FIN would make half an answer whole.
+func (t *tracked) SetMidway(midway bool) { t.flown.midway.Store(midway) }
+
+func (c *tcpConn) Read(p []byte) (int, error)   { return c.brought(c.TCPConn.Read(p)) }
+func (c *unixConn) Read(p []byte) (int, error)  { return c.brought(c.UnixConn.Read(p)) }
+func (c *otherConn) Read(p []byte) (int, error) { return c.brought(c.Conn.Read(p)) }
+
+// brought counts what Read returns, and returns it.
+func (t *tracked) brought(n int, err error) (int, error) {
+	if n > 0 {
+		t.reads.Add(1)
+	}
+	return n, err
+}

@@ -240,7 +240,11 @@ func (s *Service) beginDrain() {
 	}
 	s.log.Info("draining", "connections", s.flight.connections(), "timeout", s.config.DrainTimeout)
 	for _, server := range s.servers {
-		server.Drain()
+		if stopper, ok := server.(Stopper); ok && s.state.Phase == generation.Stopping {
+			stopper.Stop()
+		} else {
+			server.Drain()
+		}
 	}
 	go func() {
 		defer cancel()
@@ -253,6 +257,15 @@ func (s *Service) beginDrain() {
 		}
 		s.post(d, generation.Event{Kind: kind})
 	}()
+}
+
+// hurryDrain tells servers that drain that the service stops.
+func (s *Service) hurryDrain() {
+	for _, server := range s.servers {
+		if stopper, ok := server.(Stopper); ok {
+			stopper.Stop()
+		}
+	}
 }
 
 func (s *Service) endDrain() {

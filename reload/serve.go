@@ -193,6 +193,9 @@ func (s *Service) step(e generation.Event) {
 			s.upgrade.enter(next.Phase)
 			s.log.Debug("phase", "from", before.String(), "to", next.Phase.String(), "event", queue[0].Kind.String())
 		}
+		if before == generation.Draining && next.Phase == generation.Stopping {
+			s.hurryDrain()
+		}
 		for _, a := range actions {
 			if !s.perform(a) {
 				break

@@ -25,6 +25,16 @@ type Server interface {
 	Close() error
 }
 
+// A Stopper is a Server that drains in another way when the service stops. Nobody else
+// accepts then, so it has no reason to keep connections that have nothing to finish:
+// a client is answered when the service has ended and systemd starts it anew.
+type Stopper interface {
+	Server
+	// Stop begins the drain of a stop: in the place of Drain, or after it if a
+	// generation that drains is told to stop. It returns at once.
+	Stop()
+}
+
 // Streams serves the connections of ln: each is handed to serve in a goroutine
 // of its own and closed when serve returns. serve is not told of a drain; it
 // ends when its connection does, or when the drain's deadline closes it.

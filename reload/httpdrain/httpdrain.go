@@ -1,16 +1,68 @@
 // Package httpdrain serves HTTP with package reload so that no request is lost
 // when one generation follows another.
 //
-// http.Server.Shutdown is no help there. It closes idle connections at once,
+// http.Server.Shutdown is no help with HTTP/1. It closes idle connections at once,
 // while a request may be on its way, and it closes a connection whose first
-// request it is just reading. A client sees a reset in both cases. So this
-// package never calls it. A server that drains is a lame duck: it answers every
-// request, those on idle connections as well, with Connection: close, and so
-// lets the client end the connection knowingly. Only connections that stay
-// idle for Linger after the handover are closed by the server.
+// request it is just reading. A client sees a reset in both cases. So a server that
+// drains is a lame duck: it answers every request, those on idle connections as
+// well, with Connection: close, and so lets the client end the connection knowingly.
+// Only connections that stay idle for Linger after the handover are closed by the
+// server.
+//
+// # HTTP/2
+//
+// Every HTTP/2 connection gets GOAWAY at the drain, idle or busy, and ends when its
+// streams have: over TLS, over plain TCP by http.Server.Protocols, and with
+// golang.org/x/net/http2/h2c in front of the handler, nothing has to be set up for
+// it. golang.org/x/net/http2.ConfigureServer works as it does with net/http: on the
+// server that New gets.
+//
+// # gRPC
+//
+// grpc.Server is a handler. As one it drains, and serves again if its generation
+// takes back, which it cannot after GracefulStop:
+//
+//	protocols := new(http.Protocols)
+//	protocols.SetUnencryptedHTTP2(true) // or a TLS listener that offers h2
+//	server := httpdrain.New(&http.Server{Handler: grpcServer, Protocols: protocols}, ln)
+//
+// # Connections that never end
+//
+// A stream of server-sent events or a WebSocket would keep its generation until
+// reload.Config.DrainTimeout, and be cut then. Functions that were registered by
+// http.Server.RegisterOnShutdown are called when a drain begins, as Shutdown calls
+// them. A handler may wait for [Draining] instead:
+//
+//	select {
+//	case event := <-events:
+//		…
+//	case <-httpdrain.Draining(r.Context()):
+//		return // the client connects again, to the next generation
+//	}
+//
+// # What cannot be promised
+//
+// HTTP/1.1 has no way to tell the client of an idle connection that it will be closed. A
+// request that crosses the close on the network is lost; clients send it again if
+// it is idempotent (GET), and most do not if it is a POST. Only a client that asks more
+// seldom than once per Linger can meet it, or one that has asked before the drain and
+// not since. A body without a length, in chunks or not, that is cut at DrainTimeout
+// ends in an error at the client, except over a Unix socket if it has neither length
+// nor chunks.
+//
+// # A server that is not yours
+//
+// Frameworks that are an http.Handler (chi, gin, echo, grpc-gateway) need only an
+// http.Server around them. A program that insists on its own http.Server and has
+// no handler to give away is a [reload.Server] by hand. In Drain, have its answers
+// say Connection: close, by a middleware; call its Shutdown when idle clients have
+// had time to ask once more, in a goroutine between [reload.Service.Begin] and its
+// done. In Resume, take that back, or have Serve return an error if it cannot serve
+// again: systemd restarts the service then.
 package httpdrain
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -25,66 +77,61 @@ import (
 // generation that wants to end.
 const DefaultLinger = 5 * time.Second
 
+// stopLinger is the most that a server lingers when its service stops: the request of
+// a client that connects meanwhile waits for as long.
+const stopLinger = 500 * time.Millisecond
+
 // Server is a [reload.Server] for an http.Server. Make it with New.
 type Server struct {
 	// Linger is how long a generation that drains waits for the next request
-	// on an idle connection before it closes it, counted from the handover or
+	// on an idle HTTP/1 connection before it closes it, counted from the handover or
 	// from the end of the last answer, whichever is later. Zero: DefaultLinger.
-	// Longer than reload.Config.DrainTimeout is the same as that.
+	// Longer than reload.Config.DrainTimeout is the same as that. When the service
+	// stops, nobody else answers meanwhile, and half a second is the most.
 	Linger time.Duration
 
-	server    *http.Server
 	listeners []net.Listener
+	user      *http.Server // has the settings and the hooks, and serves nothing
+	front     *http.Server // serves
+	http2     *http.Server // its Shutdown says GOAWAY on the connections of front
+	handler   http.Handler
+	conns     table
 	draining  atomic.Bool
 
-	mu    sync.Mutex
-	idle  map[net.Conn]time.Time // since when each has no request under way
-	sweep *time.Timer            // runs while draining
+	mu     sync.Mutex
+	begun  chan struct{} // closed when the drain begins
+	began  time.Time
+	linger time.Duration // of the drain under way
+	sweep  *time.Timer   // runs while draining
 }
 
-var _ reload.Server = (*Server)(nil)
+var _ reload.Stopper = (*Server)(nil)
 
-// New makes a reload.Server of server, which is to serve on listeners, those
-// of reload.Service.Listener or TLS listeners around them. It wraps the
-// server's Handler and ConnState; all else of server stays the caller's to set.
+// New makes a reload.Server that serves on listeners, those of
+// reload.Service.Listener or TLS listeners around them, as server is set when
+// Serve is called. server itself never serves: its Serve, Close and
+// SetKeepAlivesEnabled are not to be called. When a drain begins, its Shutdown is, for
+// the functions that its RegisterOnShutdown has been given. A generation that takes
+// back and drains again calls them again.
 func New(server *http.Server, listeners ...net.Listener) *Server {
-	s := &Server{server: server, listeners: listeners, idle: make(map[net.Conn]time.Time)}
-	handler := server.Handler
-	if handler == nil {
-		handler = http.DefaultServeMux
-	}
-	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.draining.Load() {
-			w.Header().Set("Connection", "close")
-		}
-		handler.ServeHTTP(w, r)
-	})
-	observe := server.ConnState
-	server.ConnState = func(c net.Conn, state http.ConnState) {
-		s.note(c, state)
-		if observe != nil {
-			observe(c, state)
-		}
-	}
-	return s
-}
-
-func (s *Server) note(c net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch state {
-	case http.StateNew, http.StateIdle:
-		s.idle[c] = time.Now()
-	default:
-		delete(s.idle, c)
+	return &Server{
+		listeners: listeners,
+		user:      server,
+		front:     new(http.Server),
+		http2:     new(http.Server),
+		conns:     newTable(),
+		begun:     make(chan struct{}),
 	}
 }
 
 // Serve serves every listener until Close.
 func (s *Server) Serve() error {
+	if err := s.prepare(); err != nil {
+		return err
+	}
 	failed := make(chan error, len(s.listeners))
 	for _, ln := range s.listeners {
-		go func() { failed <- s.server.Serve(ln) }()
+		go func() { failed <- s.front.Serve(ln) }()
 	}
 	var errs []error
 	for range s.listeners {
@@ -93,44 +140,56 @@ func (s *Server) Serve() error {
 			continue
 		}
 		// One listener that fails ends them all.
-		errs = append(errs, err, s.server.Close())
+		errs = append(errs, err, s.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// Drain makes the server a lame duck.
-func (s *Server) Drain() {
-	linger := s.Linger
-	if linger == 0 {
-		linger = DefaultLinger
+// Drain makes the server a lame duck, after a handover.
+func (s *Server) Drain() { s.drain(s.lingers()) }
+
+// Stop makes the server a lame duck for a short time.
+func (s *Server) Stop() { s.drain(min(s.lingers(), stopLinger)) }
+
+func (s *Server) lingers() time.Duration {
+	if s.Linger == 0 {
+		return DefaultLinger
 	}
-	began := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.draining.Store(true)
-	s.sweep = time.AfterFunc(linger, func() { s.closeIdle(began, linger) })
+	return s.Linger
 }
 
-// closeIdle closes the connections that have been idle for linger, and comes
-// back for the next.
-func (s *Server) closeIdle(began time.Time, linger time.Duration) {
+func (s *Server) drain(linger time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.linger = linger
+	if s.sweep != nil {
+		s.sweep.Stop()
+	}
+	s.sweep = time.AfterFunc(linger, s.closeIdle)
+	if s.draining.Swap(true) {
+		return
+	}
+	s.began = time.Now()
+	close(s.begun)
+	s.sayGoAway()
+	// Nothing has to end here, unless the user's server serves elsewhere.
+	go s.user.Shutdown(context.Background())
+}
+
+// closeIdle closes the connections that have been idle for too long, and comes back
+// for the next.
+func (s *Server) closeIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.draining.Load() {
 		return
 	}
-	next := linger
-	for c, since := range s.idle {
-		if since.Before(began) {
-			since = began
-		}
-		if left := linger - time.Since(since); left > 0 {
-			next = min(next, left)
-			continue
-		}
-		delete(s.idle, c)
-		c.Close()
+	overdue, next := s.conns.overdue(s.began, s.linger)
+	for _, c := range overdue {
+		// It may take its time: a TLS connection has something to say first.
+		go c.Close()
 	}
+	s.sayGoAway() // to those that came late
 	s.sweep.Reset(next)
 }
 
@@ -139,6 +198,7 @@ func (s *Server) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.draining.Store(false)
+	s.begun = make(chan struct{})
 	s.sweep.Stop()
 }
 
@@ -150,6 +210,22 @@ func (s *Server) Close() error {
 		s.sweep.Stop()
 	}
 	s.mu.Unlock()
-	// Unlocked: the connections it closes are noted.
-	return s.server.Close()
+	s.conns.cut()
+	return s.front.Close()
 }
+
+// Draining returns a channel that is closed when the server of a request begins to
+// drain: an answer without an end is to end then. ctx is the request's context, or one
+// derived from it; the channel is nil for any other.
+func Draining(ctx context.Context) <-chan struct{} {
+	s, ok := ctx.Value(contextKey{}).(*Server)
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun
+}
+
+// contextKey is the key of the *Server in the context of its requests.
+type contextKey struct{}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,13 +19,17 @@ const limit = 10 * time.Second
 type site struct {
 	*Server
 	t         *testing.T
+	user      *http.Server
 	listeners []net.Listener
 	inside    chan struct{} // a request to /slow is under way
 	release   chan struct{} // and goes on
 	served    chan error
 }
 
-func start(t *testing.T, linger time.Duration, sockets int) *site {
+// setting changes the server before it serves, and what it serves on.
+type setting func(*http.Server, []net.Listener) []net.Listener
+
+func start(t *testing.T, linger time.Duration, sockets int, settings ...setting) *site {
 	t.Helper()
 	routines := runtime.NumGoroutine()
 	s := &site{t: t, inside: make(chan struct{}), release: make(chan struct{}), served: make(chan error, 1)}
@@ -35,14 +40,25 @@ func start(t *testing.T, linger time.Duration, sockets int) *site {
 		<-s.release
 		io.WriteString(w, "slow")
 	})
+	mux.HandleFunc("/begun", func(w http.ResponseWriter, _ *http.Request) {
+		http.NewResponseController(w).Flush()
+		s.inside <- struct{}{}
+		<-s.release
+		io.WriteString(w, "begun")
+	})
 	for range sockets {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.listeners = append(s.listeners, ln)
+		s.listeners = append(s.listeners, counting{ln})
 	}
-	s.Server = New(&http.Server{Handler: mux}, s.listeners...)
+	s.user = &http.Server{Handler: mux}
+	listeners := s.listeners
+	for _, setUp := range settings {
+		listeners = setUp(s.user, listeners)
+	}
+	s.Server = New(s.user, listeners...)
 	s.Linger = linger
 	go func() { s.served <- s.Serve() }()
 	t.Cleanup(func() {
@@ -127,6 +143,8 @@ func TestDrainTellsTheClient(t *testing.T) {
 	fresh.wantEnd()
 }
 
+// A request that is under way when the drain begins is answered, and its answer says
+// close if its header is still to be written.
 func TestRequestUnderWayIsAnswered(t *testing.T) {
 	for name, linger := range map[string]time.Duration{"within Linger": forEver, "after Linger": notAtAll} {
 		t.Run(name, func(t *testing.T) {
@@ -141,16 +159,31 @@ func TestRequestUnderWayIsAnswered(t *testing.T) {
 				idle.wantEnd()
 			}
 			s.release <- struct{}{}
-			// It began before the drain: its answer says nothing, and the connection
-			// lingers in turn.
-			busy.wantAnswer("slow", false)
+			busy.wantAnswer("slow", true)
+			busy.wantEnd()
+		})
+	}
+}
+
+// An answer whose header was written before the drain says nothing: its connection
+// lingers in turn.
+func TestAnswerUnderWayLingers(t *testing.T) {
+	for name, linger := range map[string]time.Duration{"within Linger": forEver, "after Linger": notAtAll} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, linger, 1)
+			c := s.dial()
+			c.ask("/begun")
+			<-s.inside
+			s.Drain()
+			s.release <- struct{}{}
+			c.wantAnswer("begun", false)
 			if linger == notAtAll {
-				busy.wantEnd()
+				c.wantEnd()
 				return
 			}
-			busy.ask("/")
-			busy.wantAnswer("fast", true)
-			busy.wantEnd()
+			c.ask("/")
+			c.wantAnswer("fast", true)
+			c.wantEnd()
 		})
 	}
 }
@@ -219,3 +252,31 @@ type brokenListener struct {
 
 func (l brokenListener) Accept() (net.Conn, error) { return nil, l.err }
 func (l brokenListener) Close() error              { return nil }
+
+// counting makes connections that can do what those of package reload can.
+type counting struct{ net.Listener }
+
+func (l counting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &counted{TCPConn: c.(*net.TCPConn)}, nil
+}
+
+type counted struct {
+	*net.TCPConn
+	reads  atomic.Uint64
+	midway atomic.Bool
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if n > 0 {
+		c.reads.Add(1)
+	}
+	return n, err
+}
+
+func (c *counted) Reads() uint64         { return c.reads.Load() }
+func (c *counted) SetMidway(midway bool) { c.midway.Store(midway) }

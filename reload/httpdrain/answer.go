@@ -1,0 +1,91 @@
+package httpdrain
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// http1Writer is what a handler finds when it looks at the http.ResponseWriter of
+// net/http for HTTP/1, and what http.ResponseController looks for.
+type http1Writer interface {
+	http.ResponseWriter
+	http.Flusher
+	http.Hijacker
+	io.ReaderFrom
+	io.StringWriter
+	FlushError() error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	EnableFullDuplex() error
+	CloseNotify() <-chan bool
+}
+
+// answer is an answer of HTTP/1. Its header says Connection: close if the server
+// drains by the time it is written, which may be long after the request.
+type answer struct {
+	http1Writer
+	server  *Server
+	request *http.Request
+	begun   bool // the header is written, or out of our hands
+}
+
+// begin is called when the header is about to be written, at the latest.
+func (a *answer) begin() {
+	if a.begun {
+		return
+	}
+	a.begun = true
+	if a.server.draining.Load() {
+		a.Header().Set("Connection", "close")
+	}
+}
+
+func (a *answer) WriteHeader(status int) {
+	switch {
+	case status == http.StatusSwitchingProtocols:
+		a.begun = true
+	case status >= http.StatusOK: // 1xx come before it
+		a.begin()
+	}
+	a.http1Writer.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.begin()
+	return a.http1Writer.Write(p)
+}
+
+func (a *answer) WriteString(s string) (int, error) {
+	a.begin()
+	return a.http1Writer.WriteString(s)
+}
+
+func (a *answer) ReadFrom(r io.Reader) (int64, error) {
+	a.begin()
+	return a.http1Writer.ReadFrom(r)
+}
+
+func (a *answer) Flush() { _ = a.FlushError() }
+
+func (a *answer) FlushError() error {
+	a.begin()
+	return a.http1Writer.FlushError()
+}
+
+// Hijack follows an HTTP/2 connection where it goes.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	a.begun = true
+	c, rw, err := a.http1Writer.Hijack()
+	if err == nil {
+		if preface := prefaceLeft(a.request); preface > 0 {
+			c, rw = a.server.hijacked(c, rw, preface)
+		}
+	}
+	return c, rw, err
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.http1Writer }

@@ -1,0 +1,82 @@
+package httpdrain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"reflect"
+)
+
+// prepare sets the front up as the user's server is set.
+//
+// The user's server tracks no connection, so that its Shutdown, which runs hooks that
+// can be had in no other way, closes none.
+func (s *Server) prepare() error {
+	if s.handler = s.user.Handler; s.handler == nil {
+		s.handler = http.DefaultServeMux
+	}
+	if err := s.prepareHTTP2(); err != nil {
+		return err
+	}
+	copySettings(s.front, s.user)
+	s.front.TLSNextProto = s.nextProtocols()
+	s.front.Handler = http.HandlerFunc(s.serve)
+	s.front.ConnState = func(c net.Conn, state http.ConnState) {
+		s.conns.note(c, state)
+		if s.user.ConnState != nil {
+			s.user.ConnState(c, state)
+		}
+	}
+	s.front.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		ctx = context.WithValue(ctx, contextKey{}, s)
+		ctx = context.WithValue(ctx, http.ServerContextKey, s.user)
+		if s.user.ConnContext != nil {
+			ctx = s.user.ConnContext(ctx, c)
+		}
+		return ctx
+	}
+	return nil
+}
+
+// copySettings sets every exported field, those of later versions of Go as well.
+func copySettings(to, from *http.Server) {
+	target, source := reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem()
+	for i := range target.NumField() {
+		if field := target.Field(i); field.CanSet() {
+			field.Set(source.Field(i))
+		}
+	}
+}
+
+// serve answers one request, or serves one connection that a handler hijacks.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	http1, ok := w.(http1Writer)
+	if !ok {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close") // means GOAWAY
+		}
+		s.handler.ServeHTTP(w, r)
+		return
+	}
+	answer := &answer{http1Writer: http1, server: s, request: r}
+	s.handler.ServeHTTP(answer, r)
+	answer.begin()
+}
+
+// noListener is of a server that is to be set up and not to serve.
+type noListener struct{}
+
+func (noListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (noListener) Close() error              { return nil }
+func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
+
+// setUp makes an http.Server do all that it does before it accepts.
+func setUp(server *http.Server) error {
+	err := server.Serve(noListener{})
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) { // the drain may be quicker
+		return nil
+	}
+	return fmt.Errorf("httpdrain: %w", err)
+}

@@ -1,0 +1,300 @@
+package httpdrain
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+const short = 20 * time.Millisecond
+
+// eventually waits for a state that nothing tells of.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for this: %s", what)
+		}
+	}
+}
+
+// A request that has begun to come when Linger ends is waited for: the first one of a
+// connection, and a later one.
+func TestHeaderOnItsWay(t *testing.T) {
+	s := start(t, short, 1)
+	first, later, idle := s.dial(), s.dial(), s.dial()
+	later.ask("/")
+	later.wantAnswer("fast", false)
+	begin := func(c *client) {
+		reads := s.reads()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHo")
+		eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
+	}
+	begin(first)
+	s.Drain()
+	begin(later)
+	idle.wantEnd() // so Linger is over
+	for _, c := range []*client{first, later} {
+		io.WriteString(c, "st: x\r\n\r\n")
+		c.wantAnswer("fast", true)
+		c.wantEnd()
+	}
+}
+
+// reads is how many reads of the open connections have brought something.
+func (s *site) reads() (n uint64) {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	for _, c := range s.conns.open {
+		n += c.below.Reads()
+	}
+	return n
+}
+
+// A TLS connection that has had its handshake and no request is an idle one; one that
+// has had requests is as any other.
+func TestLingerOverTLS(t *testing.T) {
+	s := start(t, short, 1, withTLS("http/1.1"))
+	fresh, idle, begun := s.dialTLS("http/1.1"), s.dialTLS("http/1.1"), s.dialTLS("http/1.1")
+	for _, c := range []*client{idle, begun} {
+		c.ask("/")
+		c.wantAnswer("fast", false)
+	}
+	s.Drain()
+	reads := s.reads()
+	io.WriteString(begun, "GET / HTTP/1.1\r\nHo")
+	eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
+	fresh.wantEnd()
+	idle.wantEnd()
+	io.WriteString(begun, "st: x\r\n\r\n")
+	begun.wantAnswer("fast", true)
+	begun.wantEnd()
+}
+
+// A connection that takes its time to close, as one over TLS does whose client does
+// not read, holds up nobody.
+func TestClosingBlocksNobody(t *testing.T) {
+	deaf := newDeaf()
+	s := start(t, short, 1, deaf.listen, withTLS("http/1.1"))
+	c := s.dialTLS("http/1.1")
+	c.ask("/")
+	c.wantAnswer("fast", false)
+	busy := s.dialTLS("http/1.1")
+	busy.ask("/begun")
+	<-s.inside
+	close(deaf.ears)
+	s.Drain()
+	<-deaf.spokenTo
+	s.release <- struct{}{}
+	busy.wantAnswer("begun", false)
+	busy.wantEnd()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	<-deaf.closed
+}
+
+// deaf is a listener whose first connection does not get rid of what is written to it
+// once ears is closed, until it is closed; it knows no deadline.
+type deaf struct {
+	net.Listener
+	first                  sync.Once
+	ears, spokenTo, closed chan struct{}
+}
+
+func newDeaf() *deaf {
+	return &deaf{ears: make(chan struct{}), spokenTo: make(chan struct{}), closed: make(chan struct{})}
+}
+
+func (d *deaf) listen(_ *http.Server, listeners []net.Listener) []net.Listener {
+	d.Listener = listeners[0]
+	return []net.Listener{d}
+}
+
+func (d *deaf) Accept() (c net.Conn, err error) {
+	c, err = d.Listener.Accept()
+	d.first.Do(func() { c = &deafConn{Conn: c, deaf: d} })
+	return c, err
+}
+
+type deafConn struct {
+	net.Conn
+	deaf        *deaf
+	spoken, end sync.Once
+}
+
+func (c *deafConn) Write(p []byte) (int, error) {
+	select {
+	case <-c.deaf.ears:
+		c.spoken.Do(func() { close(c.deaf.spokenTo) })
+		<-c.deaf.closed
+		return 0, net.ErrClosed
+	default:
+		return c.Conn.Write(p)
+	}
+}
+
+func (c *deafConn) Close() error {
+	c.end.Do(func() { close(c.deaf.closed) })
+	return c.Conn.Close()
+}
+
+// In a stop nobody else accepts: half a second is enough.
+func TestStop(t *testing.T) {
+	s := start(t, forEver, 1)
+	idle := s.dial()
+	idle.ask("/")
+	idle.wantAnswer("fast", false)
+	s.Stop()
+	idle.wantEnd()
+}
+
+// A generation that drains may be told to stop.
+func TestStopInDrain(t *testing.T) {
+	s := start(t, forEver, 1)
+	idle := s.dial()
+	idle.ask("/")
+	idle.wantAnswer("fast", false)
+	s.Drain()
+	s.Stop()
+	idle.wantEnd()
+}
+
+// What Serve's end cuts in the midst of an answer is known to be there; an idle
+// connection is not.
+func TestMidway(t *testing.T) {
+	s := start(t, forEver, 1)
+	c := s.dial()
+	midway := func() bool {
+		s.conns.mu.Lock()
+		defer s.conns.mu.Unlock()
+		for _, one := range s.conns.open {
+			return one.below.(*counted).midway.Load()
+		}
+		return false
+	}
+	c.ask("/begun")
+	<-s.inside
+	if !midway() {
+		t.Error("an answer is under way, and the connection does not know")
+	}
+	s.release <- struct{}{}
+	c.wantAnswer("begun", false)
+	eventually(t, "the answer is over", func() bool { return !midway() })
+}
+
+// The settings of the user's server are those of the one that serves.
+func TestSettings(t *testing.T) {
+	type key struct{}
+	states := make(chan http.ConnState, 8)
+	s := start(t, forEver, 1, func(user *http.Server, listeners []net.Listener) []net.Listener {
+		user.MaxHeaderBytes = 1
+		user.ConnState = func(_ net.Conn, state http.ConnState) { states <- state }
+		user.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Context().Value(http.ServerContextKey) != user {
+				t.Error("a request is served by another server than the user's")
+			}
+			io.WriteString(w, "fast")
+		})
+		return listeners
+	})
+	c := s.dial()
+	c.ask("/")
+	c.wantAnswer("fast", false)
+	if got := []http.ConnState{<-states, <-states, <-states}; got[0] != http.StateNew || got[1] != http.StateActive || got[2] != http.StateIdle {
+		t.Errorf("ConnState saw %v", got)
+	}
+	if s.front.MaxHeaderBytes != 1 {
+		t.Error("a setting is lost")
+	}
+}
+
+// Handlers find what they find with net/http alone.
+func TestAnswerIsWhole(t *testing.T) {
+	s := start(t, forEver, 1, func(user *http.Server, listeners []net.Listener) []net.Listener {
+		user.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/limited":
+				if _, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1)); err != nil {
+					http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+				}
+			case "/hints":
+				w.WriteHeader(http.StatusEarlyHints)
+				w.WriteHeader(http.StatusNoContent)
+			case "/nothing":
+			default:
+				if _, ok := w.(http1Writer); !ok {
+					t.Error("an answer lacks a method")
+				}
+				controller := http.NewResponseController(w)
+				if err := controller.SetWriteDeadline(time.Time{}); err != nil {
+					t.Errorf("SetWriteDeadline: %v", err)
+				}
+				if err := controller.EnableFullDuplex(); err != nil {
+					t.Errorf("EnableFullDuplex: %v", err)
+				}
+			}
+		})
+		return listeners
+	})
+	c := s.dial()
+	c.ask("/")
+	c.wantAnswer("", false)
+	io.WriteString(c, "POST /limited HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nab")
+	c.wantAnswer("too large\n", true)
+	c = s.dial()
+	s.Drain()
+	c.ask("/hints")
+	c.wantAnswer("", false)
+	c.wantAnswer("", true)
+	c = s.dial()
+	c.ask("/nothing")
+	c.wantAnswer("", true)
+}
+
+// The functions of RegisterOnShutdown are called at every drain, once, and a handler
+// can wait for it; neither costs an idle connection.
+func TestHooks(t *testing.T) {
+	ran := make(chan struct{}, 8)
+	waiting := make(chan struct{})
+	s := start(t, forEver, 1, func(user *http.Server, listeners []net.Listener) []net.Listener {
+		user.RegisterOnShutdown(func() { ran <- struct{}{} })
+		serve := user.Handler
+		user.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/events" {
+				serve.ServeHTTP(w, r)
+				return
+			}
+			waiting <- struct{}{}
+			<-Draining(r.Context())
+			io.WriteString(w, "bye")
+		})
+		return listeners
+	})
+	idle := s.dial()
+	idle.ask("/")
+	idle.wantAnswer("fast", false)
+	for range 2 {
+		events := s.dial()
+		events.ask("/events")
+		<-waiting
+		s.Drain()
+		s.Stop()
+		events.wantAnswer("bye", true)
+		<-ran
+		s.Resume()
+	}
+	idle.ask("/")
+	idle.wantAnswer("fast", false)
+	select {
+	case <-ran:
+		t.Error("a function ran twice in a drain")
+	default:
+	}
+	if Draining(t.Context()) != nil {
+		t.Error("a context of nobody's has a server")
+	}
+}

@@ -1,0 +1,157 @@
+package httpdrain
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// table has the connections of a server: by the net.Conn that net/http knows, and
+// those of HTTP/2 that a handler has taken from it.
+type table struct {
+	mu       sync.Mutex
+	open     map[net.Conn]*conn
+	hijacked map[*hijackedConn]struct{}
+}
+
+func newTable() table {
+	return table{open: make(map[net.Conn]*conn), hijacked: make(map[*hijackedConn]struct{})}
+}
+
+// conn is what the table has of an open connection.
+type conn struct {
+	below   below
+	tls     *tls.Conn // nil: plain
+	asked   bool      // it has had a request
+	http2   bool      // it ends by GOAWAY
+	overdue bool      // it was idle for too long
+	idle    time.Time // since when it has no request under way; zero: it has one
+	reads   uint64    // of below, when it became idle
+}
+
+// below is what a connection of package reload can do, under whatever is around it.
+type below interface {
+	Reads() uint64
+	SetMidway(bool)
+}
+
+// findBelow looks for it. A connection that is from elsewhere cannot do it.
+func findBelow(c net.Conn) below {
+	for {
+		switch at := c.(type) {
+		case below:
+			return at
+		case interface{ NetConn() net.Conn }:
+			c = at.NetConn()
+		default:
+			return nothing{}
+		}
+	}
+}
+
+type nothing struct{}
+
+func (nothing) Reads() uint64  { return 0 }
+func (nothing) SetMidway(bool) {}
+
+// note is http.Server.ConnState.
+func (t *table) note(nc net.Conn, state http.ConnState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.open[nc]
+	switch {
+	case state == http.StateNew:
+		c := &conn{below: findBelow(nc), idle: time.Now()}
+		c.tls, _ = nc.(*tls.Conn)
+		t.open[nc] = c
+	case c == nil: // net/http may say twice that it is closed
+	case state == http.StateClosed:
+		delete(t.open, nc)
+	case state == http.StateHijacked:
+		c.below.SetMidway(false)
+		delete(t.open, nc)
+	case c.http2:
+	case state == http.StateActive:
+		c.asked, c.idle = true, time.Time{}
+		c.below.SetMidway(true)
+	case state == http.StateIdle:
+		c.idle, c.reads = time.Now(), c.below.Reads()
+		c.below.SetMidway(false)
+	}
+}
+
+// setHTTP2 says what a connection that is new speaks.
+func (t *table) setHTTP2(nc net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c := t.open[nc]; c != nil {
+		c.http2 = true
+	}
+}
+
+// overdue returns the connections that have been idle for linger, counted from began at
+// the earliest, each once, and says when to look again.
+func (t *table) overdue(began time.Time, linger time.Duration) (overdue []net.Conn, next time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next = linger
+	for nc, c := range t.open {
+		if c.http2 || c.overdue || c.idle.IsZero() || c.begunRequest() {
+			continue
+		}
+		since := c.idle
+		if since.Before(began) {
+			since = began
+		}
+		if left := linger - time.Since(since); left > 0 {
+			next = min(next, left)
+			continue
+		}
+		c.overdue = true
+		overdue = append(overdue, nc)
+	}
+	return overdue, next
+}
+
+// begunRequest reports whether part of a request has come since the connection became
+// idle: net/http says so only when it has a whole header.
+func (c *conn) begunRequest() bool {
+	reads := c.below.Reads()
+	if reads == c.reads {
+		return false
+	}
+	if c.tls == nil || c.asked {
+		return true
+	}
+	// It may be a handshake. A client that has made one has as long as any other.
+	c.idle, c.reads = time.Now(), reads
+	return false
+}
+
+// cut closes the TLS connections from below. By itself each would try for 5 s to tell a
+// client that does not read, one after the other.
+func (t *table) cut() {
+	t.mu.Lock()
+	var open []net.Conn
+	for _, c := range t.open {
+		if c.tls != nil {
+			open = append(open, c.tls.NetConn())
+		}
+	}
+	t.mu.Unlock()
+	for _, c := range open {
+		c.Close()
+	}
+}
+
+func (t *table) allHijacked() []*hijackedConn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]*hijackedConn, 0, len(t.hijacked))
+	for c := range t.hijacked {
+		all = append(all, c)
+	}
+	return all
+}
