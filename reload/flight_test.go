@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestFlight(t *testing.T) {
@@ -90,5 +92,72 @@ func TestCut(t *testing.T) {
 	}
 	if n := f.cut(); n != 0 || f.connections() != 0 {
 		t.Errorf("then %d", n)
+	}
+}
+
+// What is cut in the midst of an answer does not look whole; what is idle just ends.
+func TestCutMidway(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	f := newFlight()
+	for want, midway := range map[error]bool{unix.ECONNRESET: true, io.EOF: false} {
+		client := dial(t, ln)
+		c, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := f.track(c).(interface{ SetMidway(bool) })
+		conn.SetMidway(true)
+		conn.SetMidway(midway)
+		f.cut()
+		if _, err := client.Read(make([]byte, 1)); !errors.Is(err, want) {
+			t.Errorf("midway %v: the client reads %v, want %v", midway, err, want)
+		}
+	}
+}
+
+// A connection that takes its time to close holds up neither the others nor the end.
+func TestCutWaitsForNobody(t *testing.T) {
+	f := newFlight()
+	stuck, _ := net.Pipe()
+	closing := make(chan struct{})
+	defer close(closing)
+	f.track(slowToClose{stuck, closing})
+	ours, theirs := net.Pipe()
+	f.track(ours)
+	if n := f.cut(); n != 2 {
+		t.Errorf("cut %d, want 2", n)
+	}
+	if _, err := theirs.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the other end: %v, want %v", err, io.EOF)
+	}
+}
+
+type slowToClose struct {
+	net.Conn
+	closing chan struct{}
+}
+
+func (c slowToClose) Close() error {
+	<-c.closing
+	return c.Conn.Close()
+}
+
+func TestReadsAreCounted(t *testing.T) {
+	ours, theirs := net.Pipe()
+	c := newFlight().track(ours)
+	defer c.Close()
+	go func() {
+		theirs.Write([]byte("ab"))
+		theirs.Close()
+	}()
+	for err := error(nil); err == nil; {
+		_, err = c.Read(make([]byte, 1))
+	}
+	if n := c.(interface{ Reads() uint64 }).Reads(); n != 2 {
+		t.Errorf("%d reads have brought something, want 2", n)
 	}
 }

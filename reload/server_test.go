@@ -2,8 +2,12 @@ package reload
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"testing"
+	"time"
+
+	"github.com/instar-project/instar/internal/generation"
 )
 
 // Each connection is served in a goroutine of its own, and closed after that.
@@ -60,3 +64,39 @@ func TestPackets(t *testing.T) {
 		t.Error("in flight at the end")
 	}
 }
+
+// A Stopper is told a stop from a handover, at the beginning of the drain or in it.
+func TestStopper(t *testing.T) {
+	for name, test := range map[string]struct {
+		begin, then generation.Phase
+		want        string
+	}{
+		"a handover":          {generation.Draining, generation.Draining, "drain "},
+		"a stop":              {generation.Stopping, generation.Stopping, "stop "},
+		"a stop in the drain": {generation.Draining, generation.Stopping, "drain stop "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &Service{flight: newFlight(), log: slog.New(slog.DiscardHandler), config: Config{DrainTimeout: time.Hour}}
+			s.shell.init()
+			defer close(s.done)
+			told := &stopper{}
+			s.servers = []Server{told}
+			s.state.Phase = test.begin
+			s.beginDrain()
+			if test.then != test.begin {
+				s.step(generation.Event{Kind: generation.StopAsked})
+			}
+			if told.told != test.want {
+				t.Errorf("it was told %q, want %q", told.told, test.want)
+			}
+		})
+	}
+}
+
+type stopper struct {
+	failingServer
+	told string
+}
+
+func (s *stopper) Drain() { s.told += "drain " }
+func (s *stopper) Stop()  { s.told += "stop " }
