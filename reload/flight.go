@@ -2,7 +2,7 @@ package reload
 
 import (
 	"context"
-	"io"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +22,7 @@ type flight struct {
 // costs no allocation of its own.
 type flown struct {
 	prev, next *flown
-	conn       io.Closer
+	conn       net.Conn
 	midway     atomic.Bool // an end would be taken for the end of what it carries
 }
 
@@ -98,6 +98,26 @@ func (f *flight) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// ends says of the oldest connections, so many at most, where their other ends are.
+func (f *flight) ends(most int) (ends []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := f.conns.next; c != &f.conns && len(ends) < most; c = c.next {
+		ends = append(ends, end(c.conn))
+	}
+	return ends
+}
+
+// end is the address of a connection's peer. One that connects to a Unix socket has
+// none: it is told by the socket.
+func end(c net.Conn) string {
+	addr := c.RemoteAddr()
+	if text := addr.String(); text != "" && text != "@" {
+		return text
+	}
+	return "a client of " + c.LocalAddr().String()
 }
 
 // cutPatience is how long cut waits for connections that take time to close: an

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -71,6 +73,43 @@ func TestBegin(t *testing.T) {
 	second()
 	if err := s.flight.wait(gone); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is cut is told, the oldest first, but not without end.
+func TestEnds(t *testing.T) {
+	f := newFlight()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.track(c).Close()
+	path := filepath.Join(t.TempDir(), "s")
+	unixListener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unixListener.Close()
+	client, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	accepted, err := unixListener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.track(accepted).Close()
+	want := []string{ln.Addr().String(), "a client of " + path}
+	for most := range 4 {
+		if got := f.ends(most); !slices.Equal(got, want[:min(most, len(want))]) {
+			t.Errorf("%d at most: %q, want of %q", most, got, want)
+		}
 	}
 }
 

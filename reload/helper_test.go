@@ -130,10 +130,17 @@ func service(behaviour, argument string) error {
 	case "fail": // in Serve
 		return svc.Serve(context.Background(), failingServer{})
 	}
-	return svc.Serve(context.Background(),
-		Streams(ln, func(c net.Conn) { converse(svc, c) }),
-		Packets(pc, func([]byte, net.Addr) []byte { return fmt.Append(nil, svc.Generation()) }))
+	packets := Packets(pc, func([]byte, net.Addr) []byte { return fmt.Append(nil, svc.Generation()) })
+	if behaviour == "end-in-drain" {
+		packets = oneWay{packets}
+	}
+	return svc.Serve(context.Background(), Streams(ln, func(c net.Conn) { converse(svc, c) }), packets)
 }
+
+// oneWay is a server as most libraries have one: it ends in a drain, for good.
+type oneWay struct{ Server }
+
+func (s oneWay) Drain() { s.Close() }
 
 // check is asked in a preflight.
 func check(ctx context.Context, behaviour, argument string) error {

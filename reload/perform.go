@@ -89,12 +89,18 @@ func (s *Service) perform(a generation.Action) bool {
 	case generation.Drain:
 		s.beginDrain()
 	case generation.Resume:
-		s.endDrain()
+		if err := s.endDrain(); err != nil {
+			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
+			return false
+		}
 	case generation.Settle:
 		s.settle()
 	case generation.Cut:
+		const most = 10 // that are named
+		ends := s.flight.ends(most)
 		if n := s.flight.cut(); n > 0 {
-			s.log.Warn("connections closed at the end of the drain", "connections", n)
+			// One that the application has forgotten to close shows at every upgrade.
+			s.log.Warn("connections closed at the end of the drain", "connections", n, "with", ends)
 		}
 	case generation.End:
 		s.result = a.Err
@@ -230,7 +236,7 @@ func (s *Service) passOn() {
 
 func (s *Service) beginDrain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
-	d := &drain{cancel}
+	d := &drain{cancel, s.gate.sockets()}
 	s.drain = d
 	stored := s.stored
 	if s.successor != nil {
@@ -239,15 +245,16 @@ func (s *Service) beginDrain() {
 		go s.reportDrain(ctx.Done(), deadline)
 	}
 	s.log.Info("draining", "connections", s.flight.connections(), "timeout", s.config.DrainTimeout)
+	var calls []call
 	for _, server := range s.servers {
-		if stopper, ok := server.(Stopper); ok && s.state.Phase == generation.Stopping {
-			stopper.Stop()
-		} else {
-			server.Drain()
-		}
+		calls = append(calls, server.drain(s.state.Phase == generation.Stopping))
 	}
 	go func() {
 		defer cancel()
+		// Nothing is known of what is in flight before every server knows of the drain.
+		if err := await(ctx, calls); err != nil {
+			s.log.Warn("a server hangs", "error", err)
+		}
 		if stored != nil {
 			<-stored
 		}
@@ -262,18 +269,15 @@ func (s *Service) beginDrain() {
 // hurryDrain tells servers that drain that the service stops.
 func (s *Service) hurryDrain() {
 	for _, server := range s.servers {
-		if stopper, ok := server.(Stopper); ok {
-			stopper.Stop()
-		}
+		server.hurry()
 	}
 }
 
-func (s *Service) endDrain() {
+func (s *Service) endDrain() error {
 	s.drain.cancel()
+	open := s.drain.sockets
 	s.drain = nil
-	for _, server := range s.servers {
-		server.Resume()
-	}
+	return s.resumeServers(open)
 }
 
 // keepAlive pings the watchdog of the unit for as long as this process is main.

@@ -3,12 +3,9 @@ package reload
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
-	"time"
 
 	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
@@ -28,7 +25,7 @@ type shell struct {
 	verdicts  verdicts
 	followUps []generation.Event
 
-	servers   []Server
+	servers   []*serving
 	successor *successor // the last one started
 	attempt   int        // how many upgrades this line of main processes has tried
 	upgrade   upgrade    // the last one
@@ -52,7 +49,10 @@ type posted struct {
 }
 
 // drain is one period of draining.
-type drain struct{ cancel context.CancelFunc }
+type drain struct {
+	cancel  context.CancelFunc
+	sockets map[string]bool // that the application had open when it began
+}
 
 func (sh *shell) init() {
 	sh.events = make(chan posted)
@@ -88,8 +88,9 @@ func (sh *shell) stale(p posted) bool {
 //
 // Serve returns nil when this generation has handed over and drained, or was
 // told to stop, by SIGTERM or the end of ctx, and has drained: the program is
-// to end then. It returns an error when a server fails, when the predecessor
-// goes before it has handed over, or when Serve or Close was called before.
+// to end then. It returns an error when a server fails, hangs when it is closed, or cannot
+// serve again after a take back, when the predecessor goes before it has handed over, or
+// when Serve or Close was called before.
 // In any case all sockets are closed when it returns.
 func (s *Service) Serve(ctx context.Context, servers ...Server) error {
 	if !s.served.CompareAndSwap(false, true) {
@@ -99,7 +100,6 @@ func (s *Service) Serve(ctx context.Context, servers ...Server) error {
 }
 
 func (s *Service) run(ctx context.Context, servers []Server) error {
-	s.servers = servers
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(stop)
@@ -111,16 +111,14 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	if s.predecessor != nil {
 		go s.follow(s.predecessor)
 	}
-	var running sync.WaitGroup
-	for _, server := range servers {
-		running.Go(func() {
-			err := server.Serve()
-			if err == nil {
-				err = errors.New("Serve has returned before Close was called")
+	for i, server := range servers {
+		serving := newServing(s.log, i, server)
+		s.servers = append(s.servers, serving)
+		go func() {
+			if err := serving.serve(); err != nil {
+				s.post(nil, generation.Event{Kind: generation.GaveUp, Err: err})
 			}
-			// Nobody listens any more when it has ended in due time.
-			s.post(nil, generation.Event{Kind: generation.GaveUp, Err: fmt.Errorf("reload: a server failed: %w", err)})
-		})
+		}()
 	}
 	s.step(generation.Event{Kind: generation.Initialised})
 	s.loop(ctx, stop)
@@ -128,7 +126,7 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	if s.drain != nil {
 		s.drain.cancel()
 	}
-	return errors.Join(s.result, s.shut(&running), s.release())
+	return errors.Join(s.result, s.shut(), s.release())
 }
 
 // loop feeds the state machine until it has ended. The wish to stop goes
@@ -207,24 +205,4 @@ func (s *Service) step(e generation.Event) {
 	}
 	s.concludeAlone()
 	s.shown.changed()
-}
-
-// shut closes the servers and waits for them, but not for ever.
-func (s *Service) shut(running *sync.WaitGroup) error {
-	var errs []error
-	for _, server := range s.servers {
-		errs = append(errs, server.Close())
-	}
-	returned := make(chan struct{})
-	go func() {
-		running.Wait()
-		close(returned)
-	}()
-	const patience = 5 * time.Second
-	select {
-	case <-returned:
-	case <-time.After(patience):
-		errs = append(errs, fmt.Errorf("reload: a server's Serve has not returned %v after its Close", patience))
-	}
-	return errors.Join(errs...)
 }

@@ -10,18 +10,29 @@ import (
 // httpdrain makes one of an http.Server.
 //
 // Connections need no attention here: those of [Service.Listener] are tracked,
-// and a generation that drains waits for them.
+// and a generation that drains waits for them. For any other work of a server, such as a
+// shutdown that Drain has begun, it waits where that is announced by [Service.Begin].
+//
+// A server that hangs holds nobody: each method runs in a goroutine of its own, and what
+// has not returned in time is named in the log.
 type Server interface {
-	// Serve serves until Close, and returns nil then. Any other end is an error,
-	// which ends this generation: systemd restarts the service, or the
-	// predecessor takes back.
+	// Serve serves until Close, or until Drain has nothing left to finish. Once one of
+	// them was called its return ends this server and nothing else; an error is only
+	// logged then. Any other return, nil included, ends this generation: systemd
+	// restarts the service, or the predecessor takes back.
 	Serve() error
 	// Drain begins the drain: nothing new is accepted any more, what is in
-	// flight should come to its end. It returns at once.
+	// flight should come to its end. It returns at once, within 5 s at most.
 	Drain()
-	// Resume ends a drain because this generation takes back. It returns at once.
+	// Resume ends a drain because this generation takes back; it returns like Drain,
+	// and comes after that has returned. Many servers cannot serve again, since Drain has
+	// ended their Serve or closed their sockets. They need do nothing here: where a server
+	// has ended, or a socket that was open before the drain is not open after Resume, this
+	// generation ends with an error, and systemd starts the service anew.
 	Resume()
-	// Close ends Serve, with whatever is still in flight.
+	// Close ends Serve, with whatever is still in flight; Serve has to return within 5 s.
+	// It is called although Serve may have ended and all may be closed, and possibly
+	// beside a Drain that hangs. Its error is only logged.
 	Close() error
 }
 

@@ -2,7 +2,6 @@ package reload
 
 import (
 	"io"
-	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -76,16 +75,18 @@ func TestStopper(t *testing.T) {
 		"a stop in the drain": {generation.Draining, generation.Stopping, "drain stop "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &Service{flight: newFlight(), log: slog.New(slog.DiscardHandler), config: Config{DrainTimeout: time.Hour}}
+			s := gated()
+			s.config = Config{DrainTimeout: time.Hour}
 			s.shell.init()
 			defer close(s.done)
 			told := &stopper{}
-			s.servers = []Server{told}
+			s.servers = []*serving{newServing(s.log, 0, told)}
 			s.state.Phase = test.begin
 			s.beginDrain()
 			if test.then != test.begin {
 				s.step(generation.Event{Kind: generation.StopAsked})
 			}
+			<-s.servers[0].last
 			if told.told != test.want {
 				t.Errorf("it was told %q, want %q", told.told, test.want)
 			}

@@ -42,6 +42,12 @@ type unit struct {
 // start starts the first generation and waits until it serves.
 func start(t *testing.T, environ ...string) *unit {
 	t.Helper()
+	return startAs(t, "serve", environ...)
+}
+
+// startAs is start with a behaviour of the first generation, and of the next.
+func startAs(t *testing.T, behaviour string, environ ...string) *unit {
+	t.Helper()
 	checkLeaks(t)
 	dir := t.TempDir()
 	u := &unit{
@@ -57,7 +63,7 @@ func start(t *testing.T, environ ...string) *unit {
 		t.Fatal(err)
 	}
 	u.install(self)
-	u.behave("serve")
+	u.behave(behaviour)
 
 	log, stderr, err := os.Pipe()
 	if err != nil {
