@@ -196,7 +196,12 @@ func hearAnswer(line *handover.Conn) error {
 
 // recordRefusal logs why a preflight was refused.
 func (s *Service) recordRefusal(reason error) {
-	s.report(slog.LevelWarn, map[string]string{
+	s.report(slog.LevelWarn, s.refusalFields(reason))
+}
+
+// refusalFields is a refused preflight as the journal shows it.
+func (s *Service) refusalFields(reason error) map[string]string {
+	return map[string]string{
 		"MESSAGE":                fmt.Sprintf("preflight refused: %v", reason),
 		"MESSAGE_ID":             PreflightMessageID,
 		"PRIORITY":               "4",
@@ -204,5 +209,5 @@ func (s *Service) recordRefusal(reason error) {
 		"INSTAR_REASON":          reason.Error(),
 		"INSTAR_FROM_GENERATION": fmt.Sprint(s.generation),
 		"INSTAR_FROM_BUILD":      s.config.Build,
-	})
+	}
 }

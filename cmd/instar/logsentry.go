@@ -18,6 +18,8 @@ type logEntry struct {
 	Succeeded bool      `json:"succeeded"`
 	Reason    string    `json:"reason"`
 	Took      float64   `json:"took_seconds"`
+
+	words string // what of Reason the bus does not have
 }
 
 // logParty is one side of it. The journal does not have the PID of the predecessor.
@@ -100,6 +102,7 @@ func parseEntry(line []byte) (logEntry, error) {
 
 		Succeeded: text("INSTAR_RESULT") == "succeeded",
 		Reason:    text("INSTAR_REASON"),
+		words:     text("INSTAR_LAST_WORDS"),
 		Took:      (time.Duration(number("INSTAR_TOOK_USEC")) * time.Microsecond).Seconds(),
 	}
 	return e, nil

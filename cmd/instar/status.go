@@ -27,7 +27,8 @@ func statusCommand(o *options) *cobra.Command {
 		Long: `Shows what services say of themselves, and what systemd says of their units: the
 generation that serves, its build and connections; older generations that still
 drain, and when what is left of them is closed; the sockets; the entries in
-systemd's file descriptor store; the last upgrade and how long its steps took.
+systemd's file descriptor store; the last upgrade and how long its steps took. What
+a process said of a failed upgrade is added for those who may read the journal.
 
 Without a UNIT it shows all services on the bus that have something to show.
 
@@ -82,7 +83,12 @@ func (f statusFlags) run(ctx context.Context, stdout, stderr io.Writer, unitName
 		return err
 	}
 	defer s.Close()
-	look := func(ctx context.Context) ([]report, error) { return s.reports(ctx, unitNames) }
+	journal := &words{options: f.options}
+	look := func(ctx context.Context) ([]report, error) {
+		all, err := s.reports(ctx, unitNames)
+		journal.complete(ctx, all)
+		return all, err
+	}
 	if f.watch {
 		return f.follow(ctx, s, stdout, look)
 	}

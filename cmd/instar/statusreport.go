@@ -146,11 +146,8 @@ func upgradeOf(v reload.Verdict) *upgradeReport {
 	}
 	r := &upgradeReport{
 		Attempt: v.Attempt, From: partyReport(v.From), To: partyReport(v.To),
-		Succeeded: v.Err == nil, Began: v.Began.UTC(), Took: v.Took().Seconds(), Steps: []stepReport{},
+		Succeeded: v.Err == nil, Reason: v.Reason(), Began: v.Began.UTC(), Took: v.Took().Seconds(), Steps: []stepReport{},
 		verdict: v,
-	}
-	if v.Err != nil {
-		r.Reason = v.Err.Error()
 	}
 	for _, s := range v.Steps {
 		r.Steps = append(r.Steps, stepReport{s.Phase, s.Took.Seconds()})

@@ -31,7 +31,9 @@ in that line, and what the journal has last of the new process on stderr; the ot
 units are upgraded all the same.
 
 The verdict is the service's own word, by D-Bus. Of one that shows no status only
-systemd's is known: that the reload was done, or not.
+systemd's is known: that the reload was done, or not. What the new process said of a
+failure is in the journal alone, for root and the group systemd-journal: for others the
+line has the kind of failure.
 
 --timeout bounds each unit. What has begun goes on after it.
 

@@ -64,6 +64,7 @@ func (u *upgrade) run(ctx context.Context) (line string, err error) {
 	case err != nil:
 		return "", u.late(ctx, err)
 	}
+	verdict = u.flags.withWords(ctx, u.unit, verdict, lastLinesFor)
 	line = plain(verdict.String()) + steps(verdict)
 	if verdict.Err != nil {
 		for _, said := range u.flags.lastLines(ctx, u.unit, verdict.To.PID) {

@@ -60,6 +60,8 @@ func run(ctx context.Context) error {
 		return svc.Refuse(errors.New("the configuration names no backend"))
 	case "hang":
 		time.Sleep(time.Hour)
+	case "panic-early": // while Close is deferred, with a secret in its words
+		panic("dial postgres://web:secret@db")
 	case "panic":
 		go panicServing(svc)
 	case "die":
