@@ -18,7 +18,7 @@ func TestReloadIsNotToldOfAnotherAttempt(t *testing.T) {
 		_, err := s.manager.Systemctl(s.ctx, "kill", "--kill-whom=main", "--signal=HUP", "statusd.service")
 		s.must(err)
 		s.eventually("the first attempt has failed", func() bool {
-			return strings.HasPrefix(d.get("Verdict"), `{"type":"(t(uus)(uus)bsbtta(st))","data":[1,`)
+			return strings.HasPrefix(d.get("Verdict"), `{"type":"(t(uus)(uus)bsbtta(st)as)","data":[1,`)
 		})
 		s.release("statusd", "integration/statusd", "version=v2", "slow=1s")
 		s.reload("statusd")

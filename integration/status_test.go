@@ -409,7 +409,7 @@ func TestStatusWithoutBus(t *testing.T) {
 		}
 		var verdict struct{ Data []any }
 		s.must(json.Unmarshal([]byte(d.get("Verdict")), &verdict))
-		if len(verdict.Data) != 9 || verdict.Data[3] != true {
+		if len(verdict.Data) != 10 || verdict.Data[3] != true {
 			t.Errorf("the verdict is %v", verdict.Data)
 		}
 	})

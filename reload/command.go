@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,38 +16,78 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Command is what a generation is started with.
+type Command struct {
+	// Argv are the arguments; argv[0] is the path of the program.
+	Argv []string
+	// Environ is the environment, each "NAME=value".
+	Environ []string
+	// Dir is the working directory, an absolute path.
+	Dir string
+	// LeftBehind says what the unit asks for and this command does not have, a line
+	// each that begins with the directive, such as "EnvironmentFile=/etc/web.env:
+	// permission denied". It goes into the verdict.
+	LeftBehind []string
+}
+
+// Command returns what this process was started with, by systemd or by its
+// predecessor, whatever the program has made of os.Args, of its environment and of its
+// directory since. Dir is "" if that is not known. The slices are the caller's.
+func (s *Service) Command() Command {
+	return Command{
+		Argv:    slices.Clone(s.started.Argv),
+		Environ: slices.Clone(s.started.Environ),
+		Dir:     s.started.Dir,
+	}
+}
+
 // commandTimeout bounds Config.Command: Serve does nothing else meanwhile.
 const commandTimeout = 5 * time.Second
 
-// command is what an upgrade starts.
+// command is what an upgrade starts: a Command that is complete, and the path. What is
+// meant for one process is still in its environment.
 type command struct {
-	path    string
-	argv    []string
-	environ []string // as it was found: what is meant for one process is still in it
+	Command
+	path string
 }
 
 // command finds out what an upgrade would start now.
 func (s *Service) command(ctx context.Context) (command, error) {
-	c := command{argv: os.Args, environ: s.environ}
+	c := command{Command: s.started}
 	if s.config.Command != nil {
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
-		argv, environ, err := s.config.Command(ctx, s)
+		asked, err := s.config.Command(ctx, s)
 		if err != nil {
 			return command{}, because(fmt.Errorf("%w: Config.Command", ErrSpawn), err)
 		}
-		if len(argv) > 0 {
-			c.argv = argv
-		}
-		if environ != nil {
-			c.environ = environ
-		}
+		c.replace(asked)
 	}
 	var err error
-	if c.path, err = s.executable(c.argv[0]); err != nil {
+	if c.path, err = s.executable(c.Argv[0]); err != nil {
+		return command{}, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
+	}
+	if s.config.Directory != "" {
+		c.Dir = s.config.Directory
+	}
+	if c.Dir, err = s.directory(c.Dir); err != nil {
 		return command{}, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
 	}
 	return c, nil
+}
+
+// replace takes over what Config.Command has set.
+func (c *command) replace(asked Command) {
+	if len(asked.Argv) > 0 {
+		c.Argv = asked.Argv
+	}
+	if asked.Environ != nil {
+		c.Environ = asked.Environ
+	}
+	if asked.Dir != "" {
+		c.Dir = asked.Dir
+	}
+	c.LeftBehind = asked.LeftBehind
 }
 
 // executable is the file to start under that argv[0].
@@ -65,6 +106,26 @@ func (s *Service) executable(argv0 string) (string, error) {
 	return found, nil
 }
 
+// directory is where a successor is to start that is meant for dir; "" is where this
+// process is now. A directory that has gone is an error: the successor would find
+// nothing there of what it opens by a relative path.
+func (s *Service) directory(dir string) (string, error) {
+	if dir == "" {
+		return "", nil
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return "", fmt.Errorf("the working directory %q is no directory", dir)
+	case err == nil:
+		return dir, nil
+	case errors.Is(err, fs.ErrPermission) && dir == s.started.Dir:
+		// systemd was allowed to enter it, and this process is not. It may be there still.
+		return "", nil
+	}
+	return "", fmt.Errorf("the working directory of the next generation: %w: if it moves with each release, set Config.Directory, or Config.Command to status.Command", err)
+}
+
 // prepare is what comes before the start of the next build: what to start, and a line
 // to it, of which theirs is the end for it to have.
 func (s *Service) prepare(ctx context.Context) (start command, line *handover.Conn, theirs *os.File, err error) {
@@ -79,8 +140,6 @@ func (s *Service) prepare(ctx context.Context) (start command, line *handover.Co
 	if line, theirs, err = handover.Pair(); err != nil {
 		return command{}, nil, nil, fmt.Errorf("%w: %w", ErrSpawn, err)
 	}
-	// What others have opened without O_CLOEXEC is not for it.
-	_ = unix.CloseRange(handoverFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	return start, line, theirs, nil
 }
 

@@ -3,12 +3,16 @@ package reload
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,33 +43,115 @@ func TestExecutable(t *testing.T) {
 }
 
 func TestCommand(t *testing.T) {
-	own := []string{"OWN=1"}
+	dir := t.TempDir()
+	started := Command{Argv: []string{"/opt/old", "--started"}, Environ: []string{"OWN=1"}, Dir: dir}
 	said := errors.New("nobody knows")
+	asked := Command{[]string{"/opt/new", "--flag"}, []string{"NEW=1"}, "/", []string{"EnvironmentFile=/etc/x: no"}}
 	for _, c := range []struct {
-		name          string
-		argv, environ []string // what Config.Command returns
-		err           error
-		want          command
+		name      string
+		directory string  // Config.Directory
+		asked     Command // what Config.Command returns
+		err       error
+		want      command
 	}{
-		{"all of it", []string{"/opt/new", "--flag"}, []string{"NEW=1"}, nil, command{"/opt/new", []string{"/opt/new", "--flag"}, []string{"NEW=1"}}},
-		{"nothing new", nil, nil, nil, command{os.Args[0], os.Args, own}},
-		{"an empty environment", nil, []string{}, nil, command{os.Args[0], os.Args, []string{}}},
-		{"no answer", nil, nil, said, command{}},
+		{"all of it", "", asked, nil, command{asked, "/opt/new"}},
+		{"Config.Directory goes first", "/usr", asked, nil, command{Command{asked.Argv, asked.Environ, "/usr", asked.LeftBehind}, "/opt/new"}},
+		{"nothing new", "", Command{}, nil, command{started, "/opt/old"}},
+		{"an empty environment", "", Command{Environ: []string{}}, nil, command{Command{started.Argv, []string{}, dir, nil}, "/opt/old"}},
+		{"no answer", "", Command{}, said, command{}},
 	} {
-		s := &Service{environ: own}
-		s.config.Command = func(ctx context.Context, svc *Service) ([]string, []string, error) {
+		s := &Service{started: started}
+		s.config.Directory = c.directory
+		s.config.Command = func(ctx context.Context, svc *Service) (Command, error) {
 			if _, bounded := ctx.Deadline(); !bounded || svc != s {
 				t.Errorf("%s: bounded: %v, for %p, want %p", c.name, bounded, svc, s)
 			}
-			return c.argv, c.environ, c.err
+			return c.asked, c.err
 		}
 		got, err := s.command(t.Context())
-		if got.path != c.want.path || !slices.Equal(got.argv, c.want.argv) || !slices.Equal(got.environ, c.want.environ) || !errors.Is(err, c.err) {
+		if !reflect.DeepEqual(got, c.want) || !errors.Is(err, c.err) {
 			t.Errorf("%s: %+v, %v, want %+v", c.name, got, err, c.want)
 		}
 		if c.err != nil && !errors.Is(err, ErrSpawn) {
 			t.Errorf("%s: %v is no ErrSpawn", c.name, err)
 		}
+	}
+}
+
+// What a program has made of its arguments, its environment, its directory and its
+// descriptors is its own: a successor begins as it did.
+func TestWhatASuccessorIsStartedWith(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	u := start(t)
+	u.behave("reshape")
+	for n := 1; n < 3; n++ {
+		u.upgrade(n)
+		u.exit(n)
+		u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
+	}
+	// Had it a pipe of one of those as stderr, it would have died of SIGPIPE by now.
+	c := u.dial()
+	c.wantAnswer("3 serving")
+	if got, want := c.ask("command"), fmt.Sprintf("[600] false %s /", dir); got != want {
+		t.Errorf("generation 3 was started with %s, want %s", got, want)
+	}
+}
+
+// The directory is one that is there, or nothing is started.
+func TestDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gone := filepath.Join(t.TempDir(), "gone")
+	for _, c := range []struct{ dir, want, err string }{
+		{"", "", ""},
+		{"/", "/", ""},
+		{file, "", fmt.Sprintf("the working directory %q is no directory", file)},
+		{gone, "", "the working directory of the next generation: stat " + gone + ": no such file or directory: if it moves with each release, set Config.Directory, or Config.Command to status.Command"},
+	} {
+		got, err := (&Service{}).directory(c.dir)
+		if got != c.want || fmt.Sprint(err) != c.err && (err != nil || c.err != "") {
+			t.Errorf("%q: %q, %v, want %q, %s", c.dir, got, err, c.want, c.err)
+		}
+	}
+}
+
+// A descriptor that a program leaves open for its own children is not its successor's,
+// and stays as it is.
+func TestOthersAreNotInherited(t *testing.T) {
+	checkLeaks(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	kept, err := unix.Dup(int(r.Fd())) // without O_CLOEXEC
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(kept)
+	files := withoutOthers([]*os.File{nil, w, nil, w})
+	if len(files) != kept+1 {
+		t.Fatalf("%d descriptors, want %d", len(files), kept+1)
+	}
+	p, err := os.StartProcess("/bin/sh", []string{"sh", "-c", `echo /proc/$$/fd/*`}, &os.ProcAttr{Files: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, 1<<10)
+	n, err := r.Read(said)
+	has := strings.Fields(string(said[:n]))
+	if err != nil || !slices.Contains(has, fmt.Sprintf("/proc/%d/fd/3", p.Pid)) || slices.Contains(has, fmt.Sprintf("/proc/%d/fd/%d", p.Pid, kept)) {
+		t.Errorf("the child has %q, %v: want 3, and not %d", has, err, kept)
+	}
+	if flags, err := unix.FcntlInt(uintptr(kept), unix.F_GETFD, 0); flags != 0 || err != nil {
+		t.Errorf("the flags of what the program keeps are %#x, %v", flags, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 )
@@ -45,13 +46,21 @@ type Config struct {
 	// '@' and so hides that path.
 	Executable string
 
-	// Command, if set, is asked at each upgrade, and before it by
-	// [Service.Preflight], what to start and in which environment, such as
-	// status.Command, which asks systemd. argv[0] is the path; nil for either: what
-	// systemd has started this service with. Variables that are meant for one
-	// process alone, such as LISTEN_FDS, are taken out. An error fails the upgrade.
-	// Its context ends soon, and Serve does nothing else meanwhile.
-	Command func(ctx context.Context, svc *Service) (argv, environ []string, err error)
+	// Directory is the working directory of successors, an absolute path that is
+	// resolved anew at each reload: write here what WorkingDirectory= of the unit says
+	// if that is a symlink which a deployment moves. If it has gone, the upgrade fails.
+	// Empty: the directory that Command returns, or else the one that this process was
+	// started in, which the program's own os.Chdir does not change. The first
+	// generation starts where systemd starts it.
+	Directory string
+
+	// Command, if set, returns what the next generation is started with; status.Command
+	// is one, and asks systemd. It is called at each upgrade, and before it by
+	// [Service.Preflight]. A field that is nil or empty means what this process was
+	// started with, see [Service.Command]. Variables that are meant for one process
+	// alone, such as LISTEN_FDS, are taken out. An error fails the upgrade. Its context
+	// ends after a few seconds, and Serve does nothing else meanwhile.
+	Command func(ctx context.Context, svc *Service) (Command, error)
 
 	// Preflight, if set, says whether this build could serve here: with this
 	// configuration, these files and these backends. Open calls it in a process that
@@ -116,6 +125,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxDraining == 0 {
 		c.MaxDraining = DefaultMaxDraining
+	}
+	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
+		return c, fmt.Errorf("reload: Config.Directory is %q: give an absolute path, as in WorkingDirectory= of the unit", c.Directory)
 	}
 	if c.Build == "" {
 		c.Build = buildName()

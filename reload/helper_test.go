@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +54,11 @@ func behave(file string) int {
 		return 1
 	case "stuck": // before it calls Open
 		select {}
+	case "reshape":
+		if err := reshape(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	case "panic-early":
 		panic("early")
 	case "hangup": // as systemctl kill --signal=HUP does it, that many times
@@ -84,7 +91,7 @@ func service(behaviour, argument string) error {
 		PublicReasons: os.Getenv(publicVariable) != "",
 		AllowForeign:  os.Getenv(allowVariable) != "",
 
-		Logger:    slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Logger:    slog.New(slog.NewJSONHandler(stderr, nil)),
 		Preflight: func(ctx context.Context) error { return check(ctx, behaviour, argument) },
 	})
 	if err != nil {
@@ -167,10 +174,29 @@ func converse(svc *Service, c net.Conn) {
 			fmt.Fprintln(c, svc.Generation(), svc.Phase())
 		case "preflight":
 			fmt.Fprintln(c, svc.Preflight(context.Background()))
+		case "command":
+			command := svc.Command()
+			dir, _ := os.Getwd()
+			fmt.Fprintln(c, command.Argv[1:], slices.Contains(command.Environ, "RELOAD_TEST_OWN=1"), command.Dir, dir)
 		case "what":
 			fmt.Fprintln(c, runtime.NumGoroutine(), len(descriptors("/proc/self/fd")))
 		}
 	}
+}
+
+// stderr is the one that the process was started with.
+var stderr = os.Stderr
+
+// reshape changes all of the process that a program may change before it calls Open.
+func reshape() error {
+	os.Args = []string{"sleep", "600"}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	os.Stderr = w
+	go io.Copy(io.Discard, r)
+	return errors.Join(os.Setenv("RELOAD_TEST_OWN", "1"), os.Chdir("/"), os.Stdout.Close())
 }
 
 type failingServer struct{}

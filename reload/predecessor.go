@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -40,6 +41,7 @@ func (s *Service) arrive() error {
 	s.predecessor = &predecessor{line: line, pid: hello.PID, build: hello.Build, began: time.Now()}
 	s.generation, s.attempt = hello.Generation, hello.Attempt
 	s.startedWith = hello.StartedWith
+	s.logs = logs{cmp.Or(hello.Stdout, s.logs[0]), cmp.Or(hello.Stderr, s.logs[1])}
 	s.shown.attempts.Store(int64(s.attempt))
 	s.origin = Upgrade
 	s.promiseLastWords()

@@ -125,9 +125,9 @@ func (s *Service) askOnce(ctx context.Context) (unanswered *os.ProcessState, err
 	var cmd *exec.Cmd
 	err = whenNotBusy(func() error {
 		cmd = exec.CommandContext(ctx, start.path)
-		cmd.Args, cmd.Env = start.argv, preflightEnviron(start.environ)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, said, said
-		cmd.ExtraFiles = []*os.File{theirs}
+		cmd.Args, cmd.Env, cmd.Dir = start.Argv, preflightEnviron(start.Environ), start.Dir
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = stdio[0], said, said
+		cmd.ExtraFiles = withoutOthers([]*os.File{nil, nil, nil, theirs})[handoverFD:]
 		cmd.WaitDelay = lastMoment // of who has inherited stderr
 		return cmd.Start()
 	})

@@ -22,7 +22,8 @@ import (
 type Service struct {
 	config   Config
 	log      *slog.Logger
-	environ  []string // as systemd or the predecessor has made it
+	started  Command // by systemd or the predecessor
+	logs     logs
 	sockets  *activation.Set
 	notifier *notify.Notifier
 
@@ -80,9 +81,10 @@ func Open(config Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := os.Environ()
 	s := &Service{
 		config:     config,
+		started:    atStart,
+		logs:       findLogs(),
 		log:        config.Logger,
 		gate:       newGate(),
 		flight:     newFlight(),
@@ -118,7 +120,6 @@ func Open(config Config) (*Service, error) {
 		signal.Stop(s.reloads)
 		return nil, errors.Join(err, s.notifier.Close())
 	}
-	s.environ = own
 	s.log = s.log.With("generation", s.generation, "build", config.Build)
 	return s, nil
 }

@@ -44,6 +44,7 @@ func init() {
 	asked := make(chan os.Signal, 16)
 	signal.Notify(asked, reloadSignal, syscall.SIGTERM, standInEnds)
 	os.Stdout.Close() // it is there: see startStandIn
+	stdio[1].Close()
 	for s := range asked {
 		if s == standInEnds {
 			os.Exit(0)

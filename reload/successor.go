@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -17,7 +18,8 @@ type successor struct {
 	process *os.Process
 	line    *handover.Conn
 	build   string
-	adopts  bool // it wants what is in the store
+	adopts  bool     // it wants what is in the store
+	left    []string // what it was started without: see Command.LeftBehind
 	started time.Time
 	late    *time.Timer // runs while something is expected of the successor
 
@@ -36,11 +38,16 @@ func (s *Service) spawn() (*successor, error) {
 		return nil, err
 	}
 	defer theirs.Close()
+	files, opened, left := s.successorStdio()
+	for _, f := range opened {
+		defer f.Close()
+	}
 	var process *os.Process
 	err = whenNotBusy(func() error {
-		process, err = os.StartProcess(start.path, start.argv, &os.ProcAttr{
-			Env:   successorEnviron(start.environ, s.notifier.Address()),
-			Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs},
+		process, err = os.StartProcess(start.path, start.Argv, &os.ProcAttr{
+			Dir:   start.Dir,
+			Env:   successorEnviron(start.Environ, s.notifier.Address()),
+			Files: withoutOthers(append(files, theirs)),
 		})
 		return err
 	})
@@ -48,7 +55,7 @@ func (s *Service) spawn() (*successor, error) {
 		line.Close()
 		return nil, start.failed(err)
 	}
-	next := &successor{process: process, line: line, started: time.Now()}
+	next := &successor{process: process, line: line, started: time.Now(), left: slices.Concat(start.LeftBehind, left)}
 	next.late = time.AfterFunc(s.config.ReadyTimeout, func() {
 		err := timedOut(process.Pid, s.Phase(), s.config.ReadyTimeout)
 		s.post(next, generation.Event{Kind: generation.SuccessorLate, Err: err})
@@ -70,6 +77,8 @@ func (s *Service) hello() handover.Hello {
 		Build:      s.config.Build,
 
 		StartedWith: s.StartedWith(),
+		Stdout:      s.logs[0],
+		Stderr:      s.logs[1],
 	}
 }
 

@@ -64,6 +64,7 @@ func (s *Service) verdict() Verdict {
 	}
 	if s.successor != nil {
 		v.To.PID, v.To.Build = s.successor.process.Pid, s.successor.build
+		v.LeftBehind = s.successor.left
 	}
 	if s.upgrade.reason != nil {
 		f := s.failure(s.successor.explain(s.upgrade.reason))
@@ -109,8 +110,11 @@ func (s *Service) record(v Verdict) {
 	s.verdicts.give(v)
 	s.signalled = false
 	level := slog.LevelInfo
-	if v.Err != nil {
+	switch {
+	case v.Err != nil:
 		level = slog.LevelError
+	case len(v.LeftBehind) > 0:
+		level = slog.LevelWarn
 	}
 	s.report(level, v.fields())
 }

@@ -34,6 +34,9 @@ type Verdict struct {
 	// Signalled: the reload signal has asked for the upgrade, or has come while it
 	// was under way. False if the verdict has come from another process.
 	Signalled bool
+	// LeftBehind says what the unit asks for and To was started without, a line each
+	// that begins with the directive: see [Command]. Only a restart brings it.
+	LeftBehind []string
 	// Steps are the phases of the upgrade, in order, and how long each took.
 	Steps []Step
 }
@@ -77,7 +80,11 @@ func (v Verdict) String() string {
 	if v.Err != nil {
 		return fmt.Sprintf("upgrade %d to %s failed after %v: %s", v.Attempt, to, v.Took().Round(time.Microsecond), v.Reason())
 	}
-	return fmt.Sprintf("upgrade %d to %s succeeded in %v", v.Attempt, to, v.Took().Round(time.Microsecond))
+	text := fmt.Sprintf("upgrade %d to %s succeeded in %v", v.Attempt, to, v.Took().Round(time.Microsecond))
+	if len(v.LeftBehind) > 0 {
+		text += "; left behind: " + oneLine(strings.Join(v.LeftBehind, "; "))
+	}
+	return text
 }
 
 // verdicts is what is known of upgrades that have ended.
@@ -171,6 +178,8 @@ func (v Verdict) toWire() handover.Verdict {
 		From:      handover.Party(v.From),
 		To:        handover.Party(v.To),
 		BeganUSec: v.Began.UnixMicro(),
+
+		LeftBehind: v.LeftBehind,
 	}
 	if v.Err != nil {
 		w.Failure = v.Err.Error()
@@ -187,6 +196,8 @@ func fromWire(w handover.Verdict) Verdict {
 		From:    Party(w.From),
 		To:      Party(w.To),
 		Began:   time.UnixMicro(w.BeganUSec),
+
+		LeftBehind: w.LeftBehind,
 	}
 	if w.Failure != "" {
 		v.Err = errors.New(oneLine(w.Failure))
@@ -200,6 +211,9 @@ func fromWire(w handover.Verdict) Verdict {
 // fields is the verdict as the journal shows it, for journalctl INSTAR_RESULT=failed.
 func (v Verdict) fields() map[string]string {
 	result, priority := "succeeded", "6"
+	if len(v.LeftBehind) > 0 {
+		priority = "4"
+	}
 	f := map[string]string{
 		"MESSAGE":                v.String(),
 		"MESSAGE_ID":             VerdictMessageID,
@@ -217,6 +231,9 @@ func (v Verdict) fields() map[string]string {
 	}
 	if v.Words != "" {
 		f["INSTAR_LAST_WORDS"] = v.Words
+	}
+	if len(v.LeftBehind) > 0 {
+		f["INSTAR_LEFT_BEHIND"] = strings.Join(v.LeftBehind, "\n")
 	}
 	f["INSTAR_RESULT"], f["PRIORITY"] = result, priority
 	for _, s := range v.Steps {

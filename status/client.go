@@ -80,7 +80,8 @@ type State struct {
 	// Verdict is that of the last one that has ended; Attempt 0: there was none.
 	Verdict reload.Verdict
 	// UnitProblems are settings of the unit that do not go together with those of the
-	// service, RestartNeeded those that have changed and that no reload changes.
+	// service. RestartNeeded is what the unit says and the service does not have, and
+	// what no reload brings, a line each that begins with the directive.
 	UnitProblems, RestartNeeded []string
 }
 

@@ -2,7 +2,12 @@ package status
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"os/user"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -10,40 +15,53 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-// Command is for [reload.Config.Command]: an upgrade starts what ExecStart= of the
-// unit says now, with what Environment= and EnvironmentFile= say now, after a
-// `systemctl daemon-reload`; without it, an upgrade goes on with the arguments and
-// the environment that systemd has once started the service with.
+// Command is for [reload.Config.Command]: an upgrade starts what ExecStart= of the unit
+// says now, in what WorkingDirectory= says now, symlinks resolved anew, and with what
+// Environment= and EnvironmentFile= say now, after a `systemctl daemon-reload`. Without
+// it, an upgrade goes on with the arguments, the directory and the environment that
+// systemd has once started the service with.
 //
 //	svc, err := reload.Open(reload.Config{Command: status.Command})
 //
 // It asks the manager that runs the unit, on its bus; if that does not answer the
-// upgrade fails. A file of EnvironmentFile= that the service cannot read in its
-// sandbox changes nothing. Variables that are not in the unit any more are gone,
-// if [Export] has seen them there when the service was started; what systemd sets
-// by itself, PassEnvironment= included, stays.
-func Command(ctx context.Context, svc *reload.Service) (argv, environ []string, err error) {
+// upgrade fails. Variables that the unit or one of its files does not set any more are
+// gone, if a generation has seen them there. What systemd sets by itself,
+// PassEnvironment= included, stays.
+//
+// What the service cannot have is in the verdict, see [reload.Verdict]: the variables of
+// an EnvironmentFile= that systemd reads as root and the service cannot read stay as
+// they are, and a credential whose source has changed is the one that was loaded at the
+// start, unless RefreshOnReload=credentials is set (systemd 260 and later).
+func Command(ctx context.Context, svc *reload.Service) (reload.Command, error) {
 	unit, user, err := ownUnit()
 	if err != nil {
-		return nil, nil, err
+		return reload.Command{}, err
 	}
 	conn, err := units.Dial(ctx, scopeOf(user))
 	if err != nil {
-		return nil, nil, err
+		return reload.Command{}, err
 	}
 	defer conn.Close()
 	x, err := conn.Execution(ctx, unit)
 	if err != nil {
-		return nil, nil, err
+		return reload.Command{}, err
 	}
-	variables, _ := x.Variables()
-	before, _ := parseStarted(svc.StartedWith())
-	environ = environment(os.Environ(), before.Variables, variables, x.Unset)
-	argv = slices.Clone(x.Arguments(environ))
+	own := svc.Command().Environ
+	variables := x.Variables()
+	c := reload.Command{LeftBehind: slices.Concat(unread(variables), renewed(x, own, true))}
+	err = note(svc, func(s *started) {
+		c.Environ = environment(own, s.Variables, variables, x.Unset)
+		s.add(variables)
+	})
+	if err != nil {
+		return reload.Command{}, err
+	}
+	c.Argv = slices.Clone(x.Arguments(c.Environ))
 	if svc.Config().Executable == "" {
-		argv[0] = x.Path
+		c.Argv[0] = x.Path
 	}
-	return argv, environ, nil
+	c.Dir, err = directory(x, c.Environ)
+	return c, err
 }
 
 func scopeOf(user bool) units.Scope {
@@ -57,24 +75,101 @@ func scopeOf(user bool) units.Scope {
 // the unit no longer says of them is not known here.
 var bySystemd = strings.Fields("PATH LANG USER LOGNAME HOME SHELL TERM")
 
-// environment is own, less what the unit has set before, and with what it sets now.
-func environment(own, before, now, unset []string) []string {
+// environment is own, less what the unit has set before, and with what it sets now. If a
+// file cannot be read, a variable that may be from there stays as it is: all but those
+// that another source was seen to set to the very value.
+func environment(own []string, before map[string]map[string]string, now []units.Variables, unset []string) []string {
+	hidden := make(map[string]bool) // the files that cannot be read
+	for _, source := range now {
+		if source.Err != nil {
+			hidden[source.Path] = true
+		}
+	}
 	var all []string
-	set := func(kv string) {
-		name, _, _ := strings.Cut(kv, "=")
+	stays := make(map[string]bool)
+	set := func(name, kv string) {
 		all = slices.DeleteFunc(all, func(old string) bool { return strings.HasPrefix(old, name+"=") })
 		all = append(all, kv)
 	}
 	for _, kv := range own {
-		if name, _, _ := strings.Cut(kv, "="); !slices.Contains(before, name) || slices.Contains(bySystemd, name) {
-			set(kv)
+		name, value, _ := strings.Cut(kv, "=")
+		seen, ours := false, false // the unit has set it; and a source that is known
+		for path, names := range before {
+			was, ok := names[name]
+			seen = seen || ok
+			ours = ours || ok && !hidden[path] && was == digest(value)
+		}
+		known := slices.Contains(bySystemd, name)
+		stays[name] = len(hidden) > 0 && !ours && !known
+		if !seen || known || stays[name] {
+			set(name, kv)
 		}
 	}
-	for _, kv := range now {
-		set(kv)
+	for _, source := range now {
+		for _, kv := range source.Assignments {
+			if name, _, _ := strings.Cut(kv, "="); !stays[name] {
+				set(name, kv)
+			}
+		}
 	}
 	return slices.DeleteFunc(all, func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(unset, name) || slices.Contains(unset, kv)
 	})
+}
+
+// directory is where systemd would start the service now, as this process sees it.
+func directory(x units.Execution, environ []string) (string, error) {
+	dir := x.Directory
+	switch dir {
+	case "":
+		dir = "/"
+	case "~":
+		var err error
+		if dir, err = home(environ); err != nil {
+			return "", fmt.Errorf("status: WorkingDirectory=~: %w", err)
+		}
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && x.DirectoryOptional {
+		return "/", nil
+	}
+	return dir, nil
+}
+
+// otherDirectory says that the service would be started in another directory now, in a
+// line. Directories are compared, not their names: one may be a symlink that has moved.
+func otherDirectory(x units.Execution, own reload.Command) []string {
+	if own.Dir == "" {
+		return nil
+	}
+	dir, err := directory(x, own.Environ)
+	if err != nil {
+		return nil
+	}
+	unit, err := os.Stat(dir)
+	if err != nil {
+		return nil // systemd could not start the service either, or it is not to be seen
+	}
+	if ours, err := os.Stat(own.Dir); err == nil && os.SameFile(ours, unit) {
+		return nil
+	}
+	line := "WorkingDirectory=" + dir
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil && resolved != dir {
+		line += ", which is " + resolved
+	}
+	return []string{line + " (the service runs in " + own.Dir + ")"}
+}
+
+// home is the home of the service's user.
+func home(environ []string) (string, error) {
+	for _, kv := range slices.Backward(environ) {
+		if dir, ok := strings.CutPrefix(kv, "HOME="); ok && dir != "" {
+			return dir, nil
+		}
+	}
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return u.HomeDir, nil
 }

@@ -59,11 +59,15 @@
 //
 // When a generation has come to serve, Export looks at the unit, as systemd has
 // loaded it. What in it does not go together with the service's limits, or stands in
-// the way of upgrades, is logged as an error and in the property UnitProblems. Settings
-// that have changed since systemd has started the service, and that come with that
-// start (sandbox, limits, namespaces), are in RestartNeeded, and logged after each
-// upgrade. Changed arguments and variables reach a successor if the service wants them
-// to: [Command].
+// the way of upgrades, is logged as an error and in the property UnitProblems.
+//
+// What the unit says and no reload brings is in RestartNeeded, and logged after each
+// upgrade: settings that come with the start (sandbox, limits, namespaces, ExecStartPre=),
+// credentials whose source has changed, a log file that was rotated and that the service
+// may not open, variables of an EnvironmentFile= that it may not read. Values are
+// compared, not the text of the unit: WorkingDirectory= of a symlink that has moved is
+// another directory. Changed arguments and variables, and another directory, reach a
+// successor if the service wants them to: [Command].
 //
 // # Descriptors
 //

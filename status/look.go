@@ -16,6 +16,7 @@ import (
 type facts struct {
 	problems []string // settings that do not go together with reload.Config
 	restart  []string // settings that have changed, and take a restart
+	left     []string // what the upgrade to this generation has left behind
 }
 
 // lookTimeout bounds a look: nobody waits for it.
@@ -84,9 +85,17 @@ func (e *exporter) look(ctx context.Context, first bool) error {
 			}
 		}
 	}
-	seen.restart = e.compare(startedWith(version, x), x)
+	if v, _ := e.svc.LastVerdict(); v.Err == nil && v.To.Generation == e.svc.Generation() {
+		seen.left = v.LeftBehind
+	}
+	seen.restart = e.restartNeeded(startedWith(version, x), x)
+	for _, line := range seen.left {
+		if !slices.Contains(seen.restart, line) {
+			seen.restart = append(seen.restart, line)
+		}
+	}
 	if len(seen.restart) > 0 {
-		e.log.Warn("a restart is needed: a reload does not change these settings of the unit", "changed", strings.Join(seen.restart, " "))
+		e.log.Warn("a restart is needed: a reload does not bring this along", "changed", strings.Join(seen.restart, "; "))
 	}
 	if x.NeedDaemonReload {
 		e.log.Warn("the unit's files have changed since systemd has read them: run systemctl daemon-reload")
@@ -99,25 +108,45 @@ func (e *exporter) look(ctx context.Context, first bool) error {
 	return nil
 }
 
-// compare tells what has changed since systemd has started the service. The first
-// who can know how that was notes it for all that follow.
-func (e *exporter) compare(now started, x units.Execution) []string {
-	text := e.svc.StartedWith()
-	if text != "" {
-		before, _ := parseStarted(text)
-		return before.changed(now, e.svc.Config().Command != nil)
+// restartNeeded tells what is otherwise now than when systemd has started the service, and
+// will be so for a successor. The first who can know how it was notes it for all that
+// follow.
+func (e *exporter) restartNeeded(now started, x units.Execution) []string {
+	config, generation, own := e.svc.Config(), e.svc.Generation(), e.svc.Command()
+	follows := config.Command != nil
+	all := []string{}
+	before, known := parseStarted(e.svc.StartedWith())
+	if known {
+		all = before.changed(now, follows)
 	}
+	if !follows {
+		variables := x.Variables()
+		if known {
+			all = append(all, before.otherVariables(variables, own.Environ)...)
+		}
+		if generation > 1 {
+			all = append(all, unread(variables)...)
+		}
+		if config.Directory == "" {
+			all = append(all, otherDirectory(x, own)...)
+		}
+	}
+	all = append(all, renewed(x, own.Environ, generation > 1)...)
 	since := x.Started
-	if e.svc.Generation() == 1 {
+	if generation == 1 {
 		since = begun
 	}
 	// Otherwise systemd may have read other settings meanwhile.
-	if x.Loaded <= since {
-		if err := e.svc.SetStartedWith(now.String()); err != nil {
+	if !known && x.Loaded <= since {
+		err := note(e.svc, func(s *started) {
+			s.Systemd, s.Settings = now.Systemd, now.Settings
+			s.add(x.Variables())
+		})
+		if err != nil {
 			e.log.Debug("later generations will not know what takes a restart", "error", err)
 		}
 	}
-	return []string{}
+	return all
 }
 
 // watchdogRule is that of WatchdogSec= against the probation.

@@ -11,8 +11,8 @@ import (
 )
 
 // stateFromWire reads the properties of a service, of whatever version: one that is
-// missing is zero, one that is unknown is ignored, and so are the fields that a later
-// version has added at the end of a struct.
+// missing is zero, one that is unknown is ignored, and the same goes for the fields that a
+// later version has added at the end of a struct.
 func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 	var w struct {
 		Unit, Phase, Build, Version, Revision  string
@@ -57,13 +57,13 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 }
 
 // store is [dbus.Store] of one value, without the fields that the sender has and
-// this version does not.
+// this version does not, and with zero for those that the sender does not have.
 func store(value any, into any) error {
 	return dbus.Store([]any{known(value, reflect.TypeOf(into).Elem())}, into)
 }
 
-// known cuts off what is too much of a value for a variable of type t. godbus makes a
-// []any of a D-Bus struct, and a [][]any of an array of them.
+// known cuts off what is too much of a value for a variable of type t, and fills in what
+// is missing. godbus makes a []any of a D-Bus struct, and a [][]any of an array of them.
 func known(value any, t reflect.Type) any {
 	switch t.Kind() {
 	case reflect.Slice:
@@ -78,12 +78,16 @@ func known(value any, t reflect.Type) any {
 		return cut
 	case reflect.Struct:
 		fields, ok := value.([]any)
-		if !ok || len(fields) < t.NumField() {
+		if !ok || len(fields) == 0 {
 			return value // which dbus.Store refuses
 		}
 		cut := make([]any, t.NumField())
 		for i := range cut {
-			cut[i] = known(fields[i], t.Field(i).Type)
+			if i < len(fields) {
+				cut[i] = known(fields[i], t.Field(i).Type)
+			} else {
+				cut[i] = reflect.Zero(t.Field(i).Type).Interface()
+			}
 		}
 		return cut
 	}

@@ -30,6 +30,7 @@ type wireVerdict struct {
 	Signalled           bool
 	BeganUSec, TookUSec uint64
 	Steps               []wireStep
+	LeftBehind          []string
 }
 
 type wireDraining struct {
@@ -50,7 +51,7 @@ func (w wireParty) party() reload.Party {
 }
 
 func verdictToWire(v reload.Verdict) wireVerdict {
-	w := wireVerdict{Steps: []wireStep{}}
+	w := wireVerdict{Steps: []wireStep{}, LeftBehind: texts(v.LeftBehind)}
 	if v.Attempt == 0 {
 		return w
 	}
@@ -78,6 +79,7 @@ func (w wireVerdict) verdict() reload.Verdict {
 		return v
 	}
 	v.Began = time.UnixMicro(int64(w.BeganUSec))
+	v.LeftBehind = w.LeftBehind
 	if !w.Succeeded {
 		v.Err = errors.New(w.Reason)
 	}

@@ -1,8 +1,11 @@
 package units
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,9 +28,25 @@ type Execution struct {
 	EnvironmentFiles []EnvironmentFile
 	Unset            []string
 
-	// Fixed are the settings that a process has from its start to its end, by
-	// directive; the values are good for nothing but to be compared. See
-	// [FixedSettings].
+	// Directory is WorkingDirectory= as the service sees it, in its own root: a path,
+	// "~" for the home of its user, or "" for "/". DirectoryOptional: it is "/" too if
+	// there is no such directory.
+	Directory         string
+	DirectoryOptional bool
+
+	// OwnRoot: RootDirectory= or RootImage= is set, so that the service does not see the
+	// files that systemd reads for it.
+	OwnRoot bool
+
+	// Credentials are those that systemd has loaded for the service from files, by
+	// LoadCredential= and LoadCredentialEncrypted=, sorted by name.
+	Credentials []Credential
+	// RefreshesCredentials: systemd loads them anew at each reload, as
+	// RefreshOnReload=credentials says.
+	RefreshesCredentials bool
+
+	// Fixed are the settings that only a start applies, by directive, to be compared
+	// and shown. See [FixedSettings].
 	Fixed map[string]string
 
 	// NeedDaemonReload says that the files have changed since systemd read them.
@@ -43,6 +62,13 @@ type Execution struct {
 type EnvironmentFile struct {
 	Path     string
 	Optional bool // it may be missing
+}
+
+// Credential is one of LoadCredential= or LoadCredentialEncrypted=, which Directive says.
+type Credential struct {
+	Directive string
+	Name      string // that of its file in $CREDENTIALS_DIRECTORY
+	Source    string // the path that it is loaded from, unless systemd has to search for it
 }
 
 // Execution asks how systemd would start a service now. The error has [ErrNotFound]
@@ -76,7 +102,17 @@ func (p properties) execution() (Execution, error) {
 		Fixed:            p.fixed(),
 		NeedDaemonReload: p.bool("NeedDaemonReload"),
 		Started:          p.since("ActiveEnterTimestampMonotonic"),
+
+		OwnRoot:              p.text("RootDirectory")+p.text("RootImage") != "",
+		RefreshesCredentials: slices.Contains(p.list("RefreshOnReload"), "credentials"),
 	}
+	e.Directory, e.DirectoryOptional = strings.CutPrefix(p.text("WorkingDirectory"), "!")
+	for _, directive := range []string{"LoadCredential", "LoadCredentialEncrypted"} {
+		for _, pair := range readStringPairs(p[directive]) {
+			e.Credentials = append(e.Credentials, Credential{directive, pair[0], pair[1]})
+		}
+	}
+	slices.SortFunc(e.Credentials, func(a, b Credential) int { return cmp.Compare(a.Name, b.Name) })
 	commands, _ := p["ExecStartEx"].([][]any)
 	if len(commands) != 1 || len(commands[0]) < 3 {
 		return Execution{}, fmt.Errorf("ExecStart= has %d commands, want 1", len(commands))
@@ -109,28 +145,52 @@ func (p properties) since(name string) time.Duration {
 	return time.Duration(usec) * time.Microsecond
 }
 
-// Variables are what Environment= and EnvironmentFile= set, the files' last, each
-// "NAME=value". A file that this process cannot read, as it may well be in its
-// sandbox, is left out; unread lists those.
-func (e Execution) Variables() (variables []string, unread []string) {
-	variables = slices.Clone(e.Environment)
+// Variables are what one source sets, each "NAME=value": Environment= where Path is "", or
+// a file of EnvironmentFile=. Err is why the file cannot be read, as may well be in the
+// sandbox of a service: what it sets is not known.
+type Variables struct {
+	Path        string
+	Assignments []string
+	Err         error
+}
+
+// Variables are what Environment= and each file of EnvironmentFile= set, in that order:
+// of two that set a variable the last one counts.
+func (e Execution) Variables() []Variables {
+	all := []Variables{{Assignments: e.Environment}}
 	for _, f := range e.EnvironmentFiles {
 		paths, err := filepath.Glob(f.Path)
 		if err != nil || len(paths) == 0 {
 			paths = []string{f.Path}
 		}
 		for _, path := range paths {
-			text, err := os.ReadFile(path)
-			switch {
-			case err == nil:
-				variables = append(variables, parseEnvironmentFile(string(text))...)
-			case os.IsNotExist(err) && f.Optional:
-			default:
-				unread = append(unread, path)
+			v := Variables{Path: path}
+			var text []byte
+			if text, v.Err = e.readFile(path); v.Err == nil {
+				v.Assignments = parseEnvironmentFile(string(text))
+			} else if errors.Is(v.Err, fs.ErrNotExist) && f.Optional {
+				v.Err = nil
 			}
+			all = append(all, v)
 		}
 	}
-	return variables, unread
+	return all
+}
+
+// errOwnRoot is why a service does not read what systemd reads.
+var errOwnRoot = errors.New("it is outside of the service's own root (RootDirectory= or RootImage=)")
+
+// readFile reads a file as systemd does, from within the service. The error has no path.
+func (e Execution) readFile(path string) ([]byte, error) {
+	if e.OwnRoot {
+		return nil, errOwnRoot
+	}
+	text, err := os.ReadFile(path)
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return text, err
 }
 
 // Arguments are Argv with the variables of that environment in place of $NAME and

@@ -2,6 +2,8 @@ package units
 
 import (
 	"errors"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,8 +23,18 @@ func TestExecution(t *testing.T) {
 		"ActiveEnterTimestampMonotonic": uint64(1_500_000),
 		"LimitNOFILE":                   uint64(1024),
 		"LimitNOFILESoft":               uint64(512),
+		"LimitCORE":                     uint64(math.MaxUint64),
+		"LimitCORESoft":                 uint64(math.MaxUint64),
 		"WatchdogUSec":                  uint64(3),
 		"Restart":                       "always",
+		"ReadOnlyPaths":                 []string{"/opt", "/srv"},
+		"ExecStartPre":                  [][]any{{"/opt/migrate", []string{"/opt/migrate", "all"}, true, uint64(17)}, {"/bin/true", []string{"/bin/true"}, false, uint64(18)}},
+		"SetCredential":                 [][]any{{"b", []byte{2}}, {"a", []byte{1}}},
+		"LoadCredential":                [][]any{{"tls", "/etc/tls"}, {"rel", "rel"}},
+		"LoadCredentialEncrypted":       [][]any{{"sealed", "/etc/sealed"}},
+		"RefreshOnReload":               []string{"extensions", "credentials"},
+		"WorkingDirectory":              "!/srv/current",
+		"RootDirectory":                 "/srv/root",
 	}
 	e, err := p.execution()
 	if err != nil {
@@ -34,8 +46,19 @@ func TestExecution(t *testing.T) {
 	if want := []EnvironmentFile{{"/etc/default/web", true}}; !slices.Equal(e.EnvironmentFiles, want) {
 		t.Errorf("EnvironmentFiles: %v", e.EnvironmentFiles)
 	}
-	if len(e.Fixed) != 2 || e.Fixed["LimitNOFILE"] != "1024;512;" || e.Fixed["WatchdogSec"] != "3;" {
-		t.Errorf("Fixed: %v", e.Fixed)
+	if want := map[string]string{
+		"LimitNOFILE": "1024 512", "LimitCORE": "infinity", "WatchdogSec": "3", "ReadOnlyPaths": "/opt /srv",
+		"ExecStartPre":  `-/opt/migrate all; /bin/true`,
+		"SetCredential": "[[a [1]] [b [2]]]", "LoadCredential": "[[rel rel] [tls /etc/tls]]", "LoadCredentialEncrypted": "[[sealed /etc/sealed]]",
+		"RootDirectory": "/srv/root",
+	}; !maps.Equal(e.Fixed, want) {
+		t.Errorf("Fixed: %q, want %q", e.Fixed, want)
+	}
+	if want := []Credential{{"LoadCredential", "rel", "rel"}, {"LoadCredentialEncrypted", "sealed", "/etc/sealed"}, {"LoadCredential", "tls", "/etc/tls"}}; !slices.Equal(e.Credentials, want) || !e.RefreshesCredentials {
+		t.Errorf("Credentials: %v, refreshed %v, want %v", e.Credentials, e.RefreshesCredentials, want)
+	}
+	if e.Directory != "/srv/current" || !e.DirectoryOptional || !e.OwnRoot {
+		t.Errorf("Directory: %q, optional %v, own root %v", e.Directory, e.DirectoryOptional, e.OwnRoot)
 	}
 	want := []string{"/opt/web/web", "--port=$1", "1x", "2", "3", "end"}
 	if got := e.Arguments(append([]string{"ONE=0"}, e.Environment...)); !slices.Equal(got, want) {
@@ -69,12 +92,23 @@ func TestVariables(t *testing.T) {
 			{dir, true},
 		},
 	}
-	got, unread := e.Variables()
+	var got, errs []string
+	for _, v := range e.Variables() {
+		got = append(got, v.Assignments...)
+		if v.Err != nil {
+			errs = append(errs, v.Path+": "+v.Err.Error())
+		}
+	}
 	if want := []string{"A=unit", "C=unit", "A=file", "B=file"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if want := []string{filepath.Join(dir, "missing"), dir}; !slices.Equal(unread, want) {
-		t.Errorf("unread: %q, want %q", unread, want)
+	if want := []string{filepath.Join(dir, "missing") + ": no such file or directory", dir + ": is a directory"}; !slices.Equal(errs, want) {
+		t.Errorf("unread: %q, want %q", errs, want)
+	}
+
+	e.OwnRoot = true
+	if v := e.Variables()[1]; v.Err == nil || len(v.Assignments) > 0 {
+		t.Errorf("in a root of its own the service reads %v", v)
 	}
 }
 

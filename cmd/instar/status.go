@@ -46,9 +46,9 @@ The bars show how the connections are spread over the generations.
              sockets [{name, network, address}], store {used, max},
              attempts, attempts_not_lasting, and
              upgrade {attempt, from, to {generation, pid, build}, succeeded, reason,
-             began, took_seconds, steps [{phase, took_seconds}]}, null if there was none,
+             began, took_seconds, steps [{phase, took_seconds}], left_behind}, null if there was none,
              unit_problems (settings of the unit that stand in the way of upgrades),
-             restart_needed (settings that have changed, and that no reload changes)
+             restart_needed (what the unit says, the service does not have, and no reload brings)
   systemd    what systemd says; null if it cannot be asked:
              load_state, active_state, sub_state, main_pid, restarts,
              need_daemon_reload, active_since

@@ -76,6 +76,7 @@ type upgradeReport struct {
 	Began     time.Time    `json:"began"`
 	Took      float64      `json:"took_seconds"`
 	Steps     []stepReport `json:"steps"`
+	Left      []string     `json:"left_behind"`
 
 	verdict reload.Verdict
 }
@@ -147,6 +148,7 @@ func upgradeOf(v reload.Verdict) *upgradeReport {
 	r := &upgradeReport{
 		Attempt: v.Attempt, From: partyReport(v.From), To: partyReport(v.To),
 		Succeeded: v.Err == nil, Reason: v.Reason(), Began: v.Began.UTC(), Took: v.Took().Seconds(), Steps: []stepReport{},
+		Left:    append([]string{}, v.LeftBehind...),
 		verdict: v,
 	}
 	for _, s := range v.Steps {

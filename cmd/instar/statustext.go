@@ -129,13 +129,17 @@ func (r report) printState(line func(label, format string, args ...any), now tim
 		if !u.Succeeded {
 			colour = p.bad
 		}
-		line("upgrade", "%s%s%s, %s%s", colour, plain(briefly(u.verdict)), p.end, ago(u.verdict.Began, now), steps(u.verdict))
+		v := u.verdict
+		v.LeftBehind = nil // it is among what takes a restart
+		line("upgrade", "%s%s%s, %s%s", colour, plain(briefly(v)), p.end, ago(v.Began, now), steps(v))
 	}
 	if failed := s.AttemptsNotLasting - s.underWay(); failed > 0 {
 		line("upgrades", "%d begun, of which %d did not last", s.Attempts, failed)
 	}
-	if len(s.RestartNeeded) > 0 {
-		line("restart", "%sneeded, for what no reload changes: %s%s", p.busy, plain(strings.Join(s.RestartNeeded, ", ")), p.end)
+	label = "restart for"
+	for _, change := range s.RestartNeeded {
+		line(label, "%s%s%s", p.busy, plain(change), p.end)
+		label = ""
 	}
 	label = "unit"
 	for _, problem := range s.UnitProblems {

@@ -38,7 +38,7 @@ func TestStatusText(t *testing.T) {
 	}
 	failed := serving
 	failed.Attempts, failed.NotLasting, failed.Verdict = 3, 2, bad
-	failed.RestartNeeded = []string{"LimitNOFILE=", "ReadOnlyPaths="}
+	failed.RestartNeeded = []string{"LimitNOFILE=4096 (at the start: 1024)", "ReadOnlyPaths= has changed since the start"}
 	failed.UnitProblems = []string{"TimeoutStopSec=5s is less than the drain takes", "KillMode=process leaves processes behind"}
 	first := status.State{Generation: 1, Phase: "preparing", MainPID: 4701, Attempts: 1, NotLasting: 1}
 	changed := running

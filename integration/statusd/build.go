@@ -48,7 +48,7 @@ func check(context.Context) error {
 }
 
 // command is what an upgrade starts.
-func command() func(context.Context, *reload.Service) ([]string, []string, error) {
+func command() func(context.Context, *reload.Service) (reload.Command, error) {
 	if follow == "" {
 		return nil
 	}

@@ -44,6 +44,10 @@ type (
 		// StartedWith is what the sender knows of how systemd has started the service:
 		// text that means nothing to this package, MaxStartedWith bytes at most.
 		StartedWith string `json:"started_with,omitempty"`
+		// Stdout and Stderr are the paths of the log files that systemd has opened as the
+		// service's; "" for what is none.
+		Stdout string `json:"stdout,omitempty"`
+		Stderr string `json:"stderr,omitempty"`
 	}
 
 	// Descriptors carries one descriptor for each name, in the order of the names.
@@ -72,6 +76,8 @@ type (
 		Failure   string `json:"failure,omitempty"`
 		BeganUSec int64  `json:"began_usec"` // CLOCK_REALTIME
 		Steps     []Step `json:"steps,omitempty"`
+		// LeftBehind says what the receiver was started without, for people.
+		LeftBehind []string `json:"left_behind,omitempty"`
 	}
 
 	// Released says that the receiver's probation is over: it may send READY=1,
