@@ -28,6 +28,7 @@ type Conn struct {
 	bus     *dbus.Conn    // the rest; one of the two that go-systemd has, and owns
 	signals *dbus.Conn    // the other one
 	where   string        // for errors
+	local   bool          // the manager is on this machine, and its processes in /proc
 
 	subscribing sync.Mutex
 	subscribed  bool
@@ -49,13 +50,17 @@ func Dial(ctx context.Context, scope Scope) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("units: Dial: %w", err)
 	}
-	return dial(ctx, scope.String()+" bus at "+address, func(ctx context.Context) (io.ReadWriteCloser, error) {
+	c, err := dial(ctx, scope.String()+" bus at "+address, func(ctx context.Context) (io.ReadWriteCloser, error) {
 		c, err := new(net.Dialer).DialContext(ctx, "unix", address)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoBus, err)
 		}
 		return c, nil
 	})
+	if err == nil {
+		c.local = true
+	}
+	return c, err
 }
 
 // DialWith connects to a bus by connections that open makes: those of another

@@ -11,6 +11,7 @@ type Rule struct {
 	Severity Severity
 	Man      string // "systemd.kill(5)"
 	Summary  string // what is asked for, in a few words
+	live     bool   // it compares with Pair.Running, see VerifyRunning
 
 	check func(p Pair, o Options, report reporter)
 }
@@ -21,12 +22,13 @@ type reporter func(u *Unit, at Directive, reason, write string)
 
 // Rules are all rules, in the order of a service's life: what it is, what it
 // starts and how it ends, its sockets, limits, upgrades and what they leave as it
-// was, its store, its sandbox.
+// was, its store, its sandbox,
+// and how it runs.
 func Rules() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
 		versionRules, serviceRules, execRules, stopRules, pairRules, socketRules, pathRules, limitRules, timeoutRules,
-		reloadRules, staleRules, storeRules, sandboxRules,
+		reloadRules, staleRules, storeRules, sandboxRules, liveRules,
 	} {
 		all = append(all, group...)
 	}

@@ -29,17 +29,17 @@ var pathRules = []Rule{{
 // paths are those of a socket unit's Unix sockets, specifiers of its name replaced.
 func (u *Unit) paths() []string {
 	var all []string
-	for _, d := range u.Directives {
-		switch d.Name {
-		case "ListenStream", "ListenDatagram", "ListenSequentialPacket":
-		default:
-			continue
-		}
-		if address := u.expand(d.Value); d.Section == "Socket" && (strings.HasPrefix(address, "/") || strings.HasPrefix(address, "%t/")) {
+	for _, d := range u.listenLines() {
+		if address := u.expand(d.Value); strings.HasPrefix(address, "/") || strings.HasPrefix(address, "%t/") {
 			all = append(all, path.Clean(address))
 		}
 	}
 	return all
+}
+
+// listenLines are the addresses of a socket unit, but for those of FIFOs and the like.
+func (u *Unit) listenLines() []Directive {
+	return slices.Concat(u.list("Socket", "ListenStream"), u.list("Socket", "ListenDatagram"), u.list("Socket", "ListenSequentialPacket"))
 }
 
 // removesAtStop returns the line by which systemd removes that path at a stop.

@@ -7,9 +7,13 @@ import (
 
 // What systemd keeps for the service.
 var storeRules = []Rule{{
-	ID: "store-max", Severity: Error, Man: "systemd.service(5)",
+	ID: "store-max", Severity: Error, Man: "systemd.service(5)", live: true,
 	Summary: "FileDescriptorStoreMax= for what the service keeps",
-	check: onService(func(u *Unit, o Options, report reporter) {
+	check: func(p Pair, o Options, report reporter) {
+		u := p.Service
+		if p.Running != nil {
+			o.Store = max(o.Store, p.Running.Keeps)
+		}
 		d, _ := u.last("Service", "FileDescriptorStoreMax")
 		have := u.burst("Service", "FileDescriptorStoreMax", 0)
 		switch write := "FileDescriptorStoreMax=" + strconv.Itoa(o.Store); {
@@ -19,7 +23,7 @@ var storeRules = []Rule{{
 		default:
 			report(u, d, fmt.Sprintf("of %d entries that the service wants kept systemd closes all but %d", o.Store, have), write)
 		}
-	}),
+	},
 }, {
 	ID: "store-systemd", Severity: Warning, Man: "systemd.service(5)",
 	Summary: "no store on systemd 255 and 256",

@@ -1,6 +1,7 @@
 package units
 
 import (
+	"encoding/json"
 	"flag"
 	"io/fs"
 	"os"
@@ -24,11 +25,13 @@ var update = flag.Bool("update", false, "write what the tests see into testdata"
 //	-- good/-web.socket --                    one of Write's that is not there
 //	-- bad//etc/web.env 0600 --               a file of the machine
 //	-- bad//srv/web -> /srv/web-1 --          a symlink of the machine
+//	-- bad/running --                         how the service runs, a Running in JSON
 //	-- findings --                            what Verify says of the bad one
 type ruleCase struct {
 	options   map[string]Options // by "bad" and "good"
 	files     map[string]map[string]string
 	root      map[string]fstest.MapFS
+	running   map[string]*Running
 	findings  string
 	unchanged string // all before the findings
 }
@@ -39,7 +42,7 @@ func readRuleCase(t *testing.T, path string) ruleCase {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := ruleCase{options: map[string]Options{}, files: map[string]map[string]string{"bad": {}, "good": {}}, root: map[string]fstest.MapFS{"bad": {}, "good": {}}}
+	c := ruleCase{options: map[string]Options{}, files: map[string]map[string]string{"bad": {}, "good": {}}, root: map[string]fstest.MapFS{"bad": {}, "good": {}}, running: make(map[string]*Running)}
 	var file *fstest.MapFile // the one of the machine that the lines belong to; nil: none
 	which, name := "", ""
 	for line := range strings.Lines(string(content)) {
@@ -75,6 +78,13 @@ func readRuleCase(t *testing.T, path string) ruleCase {
 		c.unchanged += line
 	}
 	for kind, root := range c.root {
+		if text, ok := c.files[kind]["running"]; ok {
+			delete(c.files[kind], "running")
+			c.running[kind] = new(Running)
+			if err := json.Unmarshal([]byte(text), c.running[kind]); err != nil {
+				t.Fatal(err)
+			}
+		}
 		o := c.options[kind]
 		o.Root = root
 		c.options[kind] = o
@@ -181,6 +191,7 @@ func TestRules(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				pair.Running = c.running[kind]
 				findings := Verify(pair, c.options[kind])
 				for i := range findings {
 					findings[i].File = strings.TrimPrefix(findings[i].File, folder+"/")
@@ -233,6 +244,7 @@ func TestCure(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			pair.Running = c.running["bad"]
 			return Cure(pair, c.options["bad"])
 		}
 		dropIns, rest := cure()
@@ -248,6 +260,7 @@ func TestCure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		pair.Running = c.running["bad"]
 		if found := Verify(pair, c.options["bad"]); len(found) != len(rest) {
 			t.Errorf("%s: as files the drop-ins leave %v, Cure says %v\n%v", r.ID, found, rest, dropIns)
 		}

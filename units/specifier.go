@@ -1,6 +1,9 @@
 package units
 
-import "strings"
+import (
+	"encoding/hex"
+	"strings"
+)
 
 // expand replaces the specifiers that stand for parts of the unit's own name, see
 // "Specifiers" in systemd.unit(5), so that web@%i.socket in web@a.service is
@@ -24,27 +27,22 @@ func (u *Unit) expand(s string) string {
 // unescape undoes systemd-escape(1): '-' is '/', \x2d is '-'.
 func unescape(s string) string {
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '-':
-			b.WriteByte('/')
-		case s[i] == '\\' && i+3 < len(s) && s[i+1] == 'x' && isHex(s[i+2]) && isHex(s[i+3]):
-			b.WriteByte(hex(s[i+2])<<4 | hex(s[i+3]))
-			i += 3
-		default:
-			b.WriteByte(s[i])
+	for s != "" {
+		if code, ok := strings.CutPrefix(s, `\x`); ok && len(code) >= 2 {
+			if c, err := hex.DecodeString(code[:2]); err == nil {
+				b.Write(c)
+				s = code[2:]
+				continue
+			}
 		}
+		if c := s[0]; c == '-' {
+			b.WriteByte('/')
+		} else {
+			b.WriteByte(c)
+		}
+		s = s[1:]
 	}
 	return b.String()
-}
-
-func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
-
-func hex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c&^0x20 - 'A' + 10
 }
 
 // sibling is the name of another unit as u's file has to write it: where both are

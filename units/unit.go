@@ -19,10 +19,11 @@ type Directive struct {
 }
 
 // Pair is a service and the sockets it is passed. Service is nil when there is
-// none.
+// none. Running is how the service runs, see [Conn.Running]; nil: not known.
 type Pair struct {
 	Service *Unit
 	Sockets []*Unit
+	Running *Running
 }
 
 // last returns what holds for a setting that has one value: the last line of

@@ -1,0 +1,96 @@
+package units
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// What this process listens on is found by its address, and nothing else is.
+func TestListening(t *testing.T) {
+	folder := t.TempDir()
+	want := map[Listening]bool{}
+	add := func(network, address string) {
+		t.Helper()
+		var err error
+		var c interface{ Close() error }
+		switch network {
+		case "udp", "unixgram":
+			c, err = net.ListenPacket(network, address)
+		default:
+			c, err = net.Listen(network, address)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		want[Listening{Network: network, Address: address}] = true
+	}
+	add("unix", filepath.Join(folder, "a b.sock"))
+	add("unixpacket", "@units-test-packet")
+	add("unixgram", filepath.Join(folder, "gram"))
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		port := free(t, host)
+		add("tcp", net.JoinHostPort(host, port))
+		add("udp", net.JoinHostPort(host, port))
+	}
+	picked, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer picked.Close()
+	client, err := net.Dial("udp", "127.0.0.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+
+	mine, err := socketsOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range listening(os.Getpid(), mine) {
+		if !want[l] {
+			t.Errorf("it listens on %v as well", l)
+		}
+		delete(want, l)
+	}
+	for l := range want {
+		t.Errorf("%v is not found", l)
+	}
+}
+
+// free is a port that the kernel would not pick, and that nobody has.
+func free(t *testing.T, host string) string {
+	t.Helper()
+	for port := 20000; port < 30000; port++ {
+		text := fmt.Sprint(port)
+		l, err := net.Listen("tcp", net.JoinHostPort(host, text))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		if u, err := net.ListenPacket("udp", net.JoinHostPort(host, text)); err == nil {
+			u.Close()
+			return text
+		}
+	}
+	t.Skipf("NOT RUN: no free port on %s", host)
+	return ""
+}
+
+func FuzzListening(f *testing.F) {
+	f.Add("   0: 0100007F:26CB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5555 1 0 100 0 0 10 0")
+	f.Add("  77: 00000000000000000000000001000000:0035 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 42 2 0 0")
+	f.Add("0000000000000000: 00000002 00000000 00010000 0001 01 5556 /run/web.sock")
+	f.Fuzz(func(t *testing.T, line string) {
+		for _, parse := range []func(string) (uint64, Listening, bool){inetLine("tcp", "0A", portRange{}), inetLine("udp", "07", portRange{}), unixLine} {
+			if _, l, ok := parse(line); ok && (l.Address == "" || !slices.Contains([]string{"tcp", "udp", "unix", "unixgram", "unixpacket"}, l.Network)) {
+				t.Errorf("%q is %v", line, l)
+			}
+		}
+	})
+}

@@ -1,0 +1,110 @@
+package units
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Running is how a service runs, for the rules that compare that with its units.
+type Running struct {
+	Status Status // of the service, as systemd has it
+
+	// Serving says that its main process serves, by its own account.
+	Serving bool
+
+	// Sockets are those that the main process has from systemd, by its own account;
+	// nil: it says nothing.
+	Sockets []Listening
+
+	// Keeps is how many entries the service wants systemd to keep. Zero: none, or
+	// not known.
+	Keeps int
+
+	// Inactive are the .socket units that are not active.
+	Inactive []string
+
+	// What only this machine's /proc tells, and only to who may look into the
+	// service: root, or the user that it runs as. Dropped takes root.
+
+	// Own is what the main process listens on besides, and has bound by itself.
+	Own []Listening
+	// Dropped are those of Sockets that systemd has open no more.
+	Dropped []Listening
+	// Gone are those of Sockets whose path is not there any more.
+	Gone []Listening
+}
+
+// Listening is a socket that is listened on: its name, if systemd has given it one,
+// the network as in package net ("tcp", "udp", "unix", "unixgram", "unixpacket") and the
+// address ("[::]:8080", "/run/web.sock", "@abstract").
+type Listening struct{ Name, Network, Address string }
+
+// Running looks at the service of a pair that [Conn.Pair] has returned. says is what the
+// service says of itself, of which Serving, Sockets and Keeps are taken.
+func (c *Conn) Running(ctx context.Context, p Pair, says Running) (*Running, error) {
+	r := &Running{Serving: says.Serving, Sockets: says.Sockets, Keeps: says.Keeps}
+	var err error
+	if r.Status, err = c.Query(ctx, p.Service.Name); err != nil {
+		return nil, err
+	}
+	for _, s := range p.Sockets {
+		status, err := c.Query(ctx, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		if status.Active != "active" && status.Active != "activating" {
+			r.Inactive = append(r.Inactive, s.Name)
+		}
+	}
+	if !c.local || r.Status.MainPID == 0 {
+		return r, nil
+	}
+	manager, err := c.ManagerPID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.look(manager)
+	for _, l := range r.Sockets {
+		if strings.HasPrefix(l.Network, "unix") && strings.HasPrefix(l.Address, "/") {
+			if info, err := os.Stat(l.Address); errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSocket == 0 {
+				r.Gone = append(r.Gone, l)
+			}
+		}
+	}
+	return r, nil
+}
+
+// look compares the sockets of the main process with those of the manager. What this
+// process may not see stays unknown.
+func (r *Running) look(manager int) {
+	mine, err := socketsOf(r.Status.MainPID)
+	if err != nil {
+		return
+	}
+	theirs, err := socketsOf(manager)
+	seen := err == nil
+	// What systemd has bound is in its network namespace; what the service has bound, in
+	// the service's, which may be another one.
+	for inode, l := range listening(manager, mine) {
+		if named := r.named(l); named >= 0 && seen && !theirs[inode] {
+			r.Dropped = append(r.Dropped, r.Sockets[named])
+		}
+	}
+	for inode, l := range listening(r.Status.MainPID, mine) {
+		if r.named(l) < 0 && !theirs[inode] && (r.Sockets != nil || seen) {
+			r.Own = append(r.Own, l)
+		}
+	}
+	for _, all := range [][]Listening{r.Own, r.Dropped} {
+		slices.SortFunc(all, func(a, b Listening) int { return strings.Compare(a.Network+a.Address, b.Network+b.Address) })
+	}
+}
+
+// named is which of Sockets a socket is; -1: none.
+func (r *Running) named(l Listening) int {
+	return slices.IndexFunc(r.Sockets, func(s Listening) bool { return s.Network == l.Network && s.Address == l.Address })
+}
