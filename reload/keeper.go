@@ -71,7 +71,10 @@ type Keeper interface {
 }
 
 // Keep makes k the keeper of the service's state. To be called once, before Serve.
-func (s *Service) Keep(k Keeper) { s.keeper = k }
+func (s *Service) Keep(k Keeper) {
+	s.keeper = k
+	s.keeps.Store(k != nil)
+}
 
 // mark is the name of the library's own blob: how the last main process ended.
 const mark = "instar"

@@ -34,6 +34,7 @@ type Service struct {
 	generation  int          // counted from 1 since the unit was started
 	supervised  bool         // systemd itself has started this process
 	keeper      Keeper       // nil: nothing is kept
+	keeps       atomic.Bool  // there is a keeper, for Snapshot
 	predecessor *predecessor // nil: systemd has started this process
 
 	reloads    chan os.Signal

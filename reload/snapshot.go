@@ -25,6 +25,8 @@ type Snapshot struct {
 	// StoreUsed is how many entries the store has, of StoreMax. StoreMax is 0 if
 	// the unit has no store.
 	StoreUsed, StoreMax int
+	// Keeps: the service has a Keeper, and so needs a store.
+	Keeps bool
 	// Attempts is how many upgrades have begun since systemd has started the
 	// service, those that have failed and one under way included. The attempt
 	// under way, or else the last, has this number.
@@ -42,6 +44,7 @@ func (s *Service) Snapshot() Snapshot {
 		Phase:       phase.String(),
 		Main:        phase.Main() && phase != generation.TakingOver,
 		Connections: s.Connections(),
+		Keeps:       s.keeps.Load(),
 		Draining:    s.Draining(),
 		Attempts:    int(s.shown.attempts.Load()),
 	}

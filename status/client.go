@@ -73,6 +73,7 @@ type State struct {
 	Sockets     []reload.Socket
 	StoreUsed   int
 	StoreMax    int
+	Keeps       bool // it has a Keeper, and so needs a store
 	// Attempts and NotLasting count upgrades.
 	Attempts, NotLasting int
 	// Reported is the last upgrade whose verdict Answer has returned.

@@ -18,6 +18,7 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 		Unit, Phase, Build, Version, Revision  string
 		Generation, MainPID, Connections       uint32
 		StoreUsed, StoreMax                    uint32
+		Keeps                                  bool
 		Attempts, AttemptsNotLasting, Reported uint64
 		Draining                               []wireDraining
 		Sockets                                []wireSocket
@@ -38,7 +39,7 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 	s := State{
 		Unit: w.Unit, Phase: w.Phase, Build: w.Build, Version: w.Version, Revision: w.Revision,
 		Generation: int(w.Generation), MainPID: int(w.MainPID), Connections: int(w.Connections),
-		StoreUsed: int(w.StoreUsed), StoreMax: int(w.StoreMax),
+		StoreUsed: int(w.StoreUsed), StoreMax: int(w.StoreMax), Keeps: w.Keeps,
 		Attempts: int(w.Attempts), NotLasting: int(w.AttemptsNotLasting),
 		Reported: int(w.Reported), Verdict: w.Verdict.verdict(),
 		UnitProblems: w.UnitProblems, RestartNeeded: w.RestartNeeded,

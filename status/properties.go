@@ -35,6 +35,7 @@ func properties(now reload.Snapshot, unit facts) map[string]any {
 		"Draining":           drainingToWire(now.Draining),
 		"StoreUsed":          number(now.StoreUsed),
 		"StoreMax":           number(now.StoreMax),
+		"Keeps":              now.Keeps,
 		"Attempts":           uint64(now.Attempts),
 		"AttemptsNotLasting": uint64(max(now.Attempts-(now.Generation-1), 0)),
 		"Verdict":            verdictToWire(now.Verdict),

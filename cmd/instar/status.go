@@ -39,6 +39,10 @@ The bars show how the connections are spread over the generations.
   unit       "web.service"
   name       its well-known name on the bus
   problem    why there is no state, or none of systemd; left out otherwise
+  own_sockets   [{name, network, address}]: what it has bound by itself, so that the
+             next generation cannot; left out if there is nothing
+  live_problems  what does not fit between the units and how the service runs, such
+             as a .socket that was edited; left out if there is nothing
   state      what the service says; null if it shows no status:
              generation, phase, build, version, revision, main_pid, since (when
              this generation became the main one; null if not known), connections,
@@ -164,6 +168,9 @@ func (s *site) report(ctx context.Context, unit, name string) report {
 			r.Systemd = systemdOf(live)
 		}
 		err = errors.Join(err, asked)
+	}
+	if r.Systemd != nil && r.Systemd.Load == "loaded" {
+		r.compare(ctx, s.systemd, state)
 	}
 	if state.Generation != 0 {
 		r.State = stateOf(state, r.Systemd)

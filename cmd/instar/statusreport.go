@@ -19,6 +19,8 @@ type report struct {
 	Unit    string         `json:"unit"`
 	Name    string         `json:"name"`
 	Problem string         `json:"problem,omitempty"`
+	Own     []socketReport `json:"own_sockets,omitempty"`
+	Live    []string       `json:"live_problems,omitempty"`
 	State   *stateReport   `json:"state"`
 	Systemd *systemdReport `json:"systemd"`
 

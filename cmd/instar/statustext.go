@@ -96,6 +96,7 @@ func (r report) print(b *bytes.Buffer, now time.Time, p palette, bars *scale) {
 	if r.State != nil {
 		r.printState(line, now, p, bars)
 	}
+	r.printCompared(line, p)
 	if r.Problem != "" {
 		line("problem", "%s%s%s", p.bad, plain(r.Problem), p.end)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/instar-project/instar/status"
 	"github.com/instar-project/instar/units"
 )
 
@@ -38,18 +39,18 @@ func (f *verifyFlags) targets(ctx context.Context, args []string) (all []target,
 		if err != nil {
 			return nil, 0, err
 		}
-		conn, err := f.dial(ctx)
+		s, err := f.open(ctx)
 		if err != nil {
 			return nil, 0, err
 		}
-		defer conn.Close()
+		defer s.Close()
 		for _, name := range names {
-			if err := add(name, func() (target, error) { return liveTarget(ctx, conn, name) }); err != nil {
+			if err := add(name, func() (target, error) { return s.liveTarget(ctx, name) }); err != nil {
 				return nil, 0, err
 			}
 		}
 		if systemd == 0 {
-			systemd, err = conn.Version(ctx)
+			systemd, err = s.systemd.Version(ctx)
 		}
 		return all, systemd, err
 	}
@@ -130,14 +131,18 @@ func fileTarget(folders []string, service string) (target, error) {
 	return t, nil
 }
 
-func liveTarget(ctx context.Context, conn *units.Conn, service string) (target, error) {
-	pair, err := conn.Pair(ctx, service)
+func (s *site) liveTarget(ctx context.Context, service string) (target, error) {
+	var says status.State // nothing, if the service shows no status
+	if client, err := s.client(service); err == nil {
+		says, _ = client.State(ctx)
+	}
+	pair, err := runningPair(ctx, s.systemd, service, says)
 	if err != nil {
 		return target{}, err
 	}
 	t := target{pair: pair}
 	for _, u := range append([]*units.Unit{pair.Service}, pair.Sockets...) {
-		status, err := conn.Query(ctx, u.Name)
+		status, err := s.systemd.Query(ctx, u.Name)
 		if err != nil {
 			return target{}, err
 		}
