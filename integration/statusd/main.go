@@ -14,6 +14,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/status"
 )
@@ -26,6 +27,8 @@ var (
 	slow      = "0s" // how long it takes to initialise
 	dieAfter  = "0s" // how long it serves, if it dies serving
 	linger    = ""   // anything else: a connection lasts until its client ends it
+	own       = ""   // where it listens by itself
+	keeps     = ""   // anything else: it has a Keeper
 )
 
 func main() {
@@ -75,6 +78,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if own != "" {
+		if _, err := net.Listen("tcp", own); err != nil {
+			slog.Error("own socket", "error", err)
+		}
+	}
+	if keeps != "" {
+		svc.Keep(keeper{})
+	}
 	status.Export(ctx, svc, status.Config{})
 	return svc.Serve(ctx, reload.Streams(ln, func(c net.Conn) {
 		fmt.Fprintln(c, svc.Generation(), svc.Build(), started())
@@ -83,6 +94,12 @@ func run(ctx context.Context) error {
 		}
 	}))
 }
+
+// keeper keeps nothing, but wants a store for it.
+type keeper struct{}
+
+func (keeper) Adopt(context.Context, *fdstore.Store, reload.Origin) error { return nil }
+func (keeper) Park(context.Context, *fdstore.Store) error                 { return nil }
 
 // dieServing ends this process when it has served for a while.
 func dieServing(svc *reload.Service, life time.Duration) {

@@ -1,0 +1,113 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+)
+
+// cli runs the command line in the machine and returns what it has printed. Whether it
+// has found something is not an error here.
+func (d statusd) cli(args ...string) string {
+	out, _ := d.manager.Run(d.ctx, d.command(), args...)
+	return out
+}
+
+// says wants a text in what a command prints.
+func (d statusd) says(text string, args ...string) {
+	d.Helper()
+	if said := d.cli(args...); !strings.Contains(said, text) {
+		d.Errorf("instar %s says\n%swant %q", strings.Join(args, " "), said, text)
+	}
+}
+
+// What has come between a running service and its units since it was started is in
+// verify --live and in status: sockets that systemd has no more, a socket of its own, a
+// store that was taken away, a stop that nobody has asked for.
+func TestVerifyRunning(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		d := installStatusd(s)
+		d.generation(1)
+		live := []string{"verify", "--live", "--no-analyze", "statusd"}
+		quiet := func() {
+			t.Helper()
+			for _, said := range []string{d.cli(live...), d.cli("status", "statusd")} {
+				for _, word := range []string{"socket-stale", "own-socket", "store-max", "problem", "own "} {
+					if strings.Contains(said, word) {
+						t.Fatalf("where all is well it says\n%s", said)
+					}
+				}
+			}
+		}
+		quiet()
+		restart := func(units ...string) {
+			t.Helper()
+			s.must(s.manager.ResetFailed(s.ctx, "statusd.socket", "statusd.service")) // the limits of starts
+			if err := s.manager.Restart(s.ctx, units...); err != nil {
+				t.Fatal(err, s.journal())
+			}
+			d.generation(1)
+		}
+
+		// Each edit of the .socket, and what has the next start go well again.
+		drop := func(unit, text string) {
+			t.Helper()
+			s.must(s.manager.InstallUnit(unit+".d/test.conf", text))
+			s.must(s.manager.DaemonReload(s.ctx))
+		}
+		for _, edit := range []struct{ lines, want string }{
+			{"ListenStream=\nListenStream=/run/moved.sock\n", "systemd has closed its copy of unix /run/statusd.sock"},
+			{"ListenStream=127.0.0.1:9017\n", "it has tcp 127.0.0.1:9017, and the running service has not"},
+			{"FileDescriptorName=other\n", "the name of unix /run/statusd.sock is other now, and who in the running service"},
+		} {
+			drop("statusd.socket", "[Socket]\n"+edit.lines)
+			s.reload("statusd") // which works all the same
+			for _, args := range [][]string{live, {"status", "statusd"}} {
+				d.says(edit.want, args...)
+				d.says("systemctl restart statusd.socket statusd.service", args...)
+			}
+			s.must(s.manager.RemoveUnit("statusd.socket.d/test.conf"))
+			s.must(s.manager.DaemonReload(s.ctx))
+			restart("statusd.socket", "statusd.service")
+			quiet()
+		}
+		// Edited, and edited back: only systemd knows that it has let go.
+		drop("statusd.socket", "[Socket]\nListenStream=\nListenStream=/run/moved.sock\n")
+		s.must(s.manager.RemoveUnit("statusd.socket.d/test.conf"))
+		s.must(s.manager.DaemonReload(s.ctx))
+		d.says("systemd has closed its copy of unix /run/statusd.sock", live...)
+		restart("statusd.socket", "statusd.service")
+
+		_, err := s.machine.Run(s.ctx, "rm", "/run/statusd.sock")
+		s.must(err)
+		d.says("/run/statusd.sock is not there any more", live...)
+		restart("statusd.socket", "statusd.service")
+		quiet()
+
+		// Sockets of its own are found in the network of its own that the unit gives it,
+		// and in the machine's.
+		for _, private := range []string{"yes", "no"} {
+			drop("statusd.service", "[Service]\nRestrictAddressFamilies=AF_INET\nPrivateNetwork="+private+"\n")
+			s.release("statusd", "integration/statusd", "version=own", "own=127.0.0.1:9931")
+			restart("statusd.service")
+			d.says("         own  tcp 127.0.0.1:9931: not from systemd, the next generation cannot bind it\n", "status", "statusd")
+			d.says("ListenStream=127.0.0.1:9931", live...)
+		}
+
+		// A store that is taken away.
+		drop("statusd.service", "[Service]\nFileDescriptorStoreMax=4\n")
+		s.release("statusd", "integration/statusd", "version=keeps", "keeps=yes")
+		restart("statusd.service")
+		quiet()
+		drop("statusd.service", "[Service]\nFileDescriptorStoreMax=0\n")
+		d.says("write FileDescriptorStoreMax=4", "status", "statusd")
+		d.says("write FileDescriptorStoreMax=4", live...)
+
+		// A process of the service says STOPPING=1.
+		drop("statusd.service", "[Service]\nFileDescriptorStoreMax=4\nNotifyAccess=all\nTimeoutStopSec=1min\n")
+		restart("statusd.service")
+		_, err = s.machine.Run(s.ctx, "sh", "-c", "echo $$ >/sys/fs/cgroup/system.slice/statusd.service/cgroup.procs; NOTIFY_SOCKET=/run/systemd/notify systemd-notify --stopping")
+		s.must(err)
+		d.says("nobody has asked for it", "status", "statusd")
+		d.says("nobody has asked for it", live...)
+	})
+}
