@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/internal/handover"
+	"github.com/instar-project/instar/internal/standin"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,6 +70,14 @@ func behave(file string) int {
 			_ = os.WriteFile(file, append(done, '.'), 0o666)
 			_ = unix.Kill(os.Getpid(), unix.SIGHUP)
 			select {}
+		}
+	case "no-stand-in": // as if there were a limit, but for the third try
+		tries := 0
+		startStandIn = func() (*standin.Process, error) {
+			if tries++; tries < 3 {
+				return nil, errors.New("no " + argument)
+			}
+			return standin.Start()
 		}
 	case "major-2": // is all of the service, but of another time
 		handover.Current.Major = 2
@@ -180,6 +189,12 @@ func converse(svc *Service, c net.Conn) {
 			fmt.Fprintln(c, command.Argv[1:], slices.Contains(command.Environ, "RELOAD_TEST_OWN=1"), command.Dir, dir)
 		case "what":
 			fmt.Fprintln(c, runtime.NumGoroutine(), len(descriptors("/proc/self/fd")))
+		case "unsettled":
+			fmt.Fprintln(c, svc.unsettled())
+		case "fill": // no descriptor is free any more
+			fmt.Fprintln(c, limitDescriptors(func(l *unix.Rlimit) { l.Cur = 3 }))
+		case "empty":
+			fmt.Fprintln(c, limitDescriptors(func(l *unix.Rlimit) { l.Cur = l.Max }))
 		}
 	}
 }
@@ -197,6 +212,15 @@ func reshape() error {
 	os.Stderr = w
 	go io.Copy(io.Discard, r)
 	return errors.Join(os.Setenv("RELOAD_TEST_OWN", "1"), os.Chdir("/"), os.Stdout.Close())
+}
+
+func limitDescriptors(change func(*unix.Rlimit)) error {
+	var limit unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		return err
+	}
+	change(&limit)
+	return unix.Prlimit(0, unix.RLIMIT_NOFILE, &limit, nil)
 }
 
 type failingServer struct{}

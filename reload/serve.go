@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/instar-project/instar/fdstore"
@@ -32,7 +33,8 @@ type shell struct {
 	drain     *drain     // the drain under way
 	watchdog  context.CancelFunc
 	settled   bool // systemd knows this process, a successor, as its child, or is about to
-	standIns  chan *os.Process
+	standIns  chan naming
+	settling  atomic.Pointer[error] // why systemd may not know it as its child; nil: no reason
 	store     *fdstore.Store
 	origin    Origin
 	stored    chan struct{} // closed when the last Store is done; nil: there was none
@@ -58,7 +60,7 @@ func (sh *shell) init() {
 	sh.events = make(chan posted)
 	sh.done = make(chan struct{})
 	sh.asked = make(chan int, 1)
-	sh.standIns = make(chan *os.Process)
+	sh.standIns = make(chan naming)
 }
 
 // post hands an event to the goroutine of Serve.

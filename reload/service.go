@@ -69,6 +69,9 @@ type Service struct {
 // In a successor Open uses [debug.SetCrashOutput], so that its predecessor can say why
 // it has crashed: an application that wants that for itself calls it later.
 //
+// A preflight is a run of the whole program, which ends at Open: package initialisers,
+// and what main does before Open, happen in it as well.
+//
 // Outside systemd it succeeds as well; the getters then say what is missing.
 // Errors: a malformed environment ([activation.ErrMalformed]), a predecessor
 // that speaks another protocol, a Config that makes no sense; [ErrPreflight] where

@@ -2,14 +2,13 @@ package reload
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/standin"
 	"github.com/instar-project/instar/notify"
 
 	"golang.org/x/sys/unix"
@@ -23,36 +22,19 @@ import (
 // predecessor has gone and systemd is the parent, it has to look again, which
 // it does only if MAINPID= names another process in between: a stand-in.
 
-// standInVariable marks the process that is a stand-in.
-const standInVariable = "INSTAR_STAND_IN"
+// The pause before settling is tried again doubles from the first to the second.
+const (
+	shortestSettling = 50 * time.Millisecond
+	longestSettling  = time.Minute
+)
 
-// standInTimeout is how long it may take to start.
-const standInTimeout = 10 * time.Second
+// startStandIn is a variable for tests, in which it fails.
+var startStandIn = standin.Start
 
-// standInEnds tells a stand-in to end. What is pending of signals reaches a process in
-// the order of their numbers, and this one's is higher than those of the signals that
-// are passed on: what systemd has asked for before is not lost.
-const standInEnds = syscall.SIGWINCH
-
-// A stand-in is this program once more, and does nothing until it is told to end but
-// to pass on what systemd asks a main process.
-func init() {
-	if os.Getenv(standInVariable) == "" {
-		return
-	}
-	parent := os.Getppid()
-	asked := make(chan os.Signal, 16)
-	signal.Notify(asked, reloadSignal, syscall.SIGTERM, standInEnds)
-	os.Stdout.Close() // it is there: see startStandIn
-	stdio[1].Close()
-	for s := range asked {
-		if s == standInEnds {
-			os.Exit(0)
-		}
-		if os.Getppid() == parent {
-			_ = unix.Kill(parent, s.(syscall.Signal))
-		}
-	}
+// naming asks the goroutine of Serve to name a stand-in, and then this process.
+type naming struct {
+	standIn int         // its PID; 0: there is none
+	main    chan<- bool // answered: whether this process is main; if not, none is named
 }
 
 // settle makes this process a main process like one that systemd has started:
@@ -63,73 +45,111 @@ func (s *Service) settle() {
 		return
 	}
 	s.settled = true
-	go func() {
-		standIn, err := startStandIn()
-		if err != nil {
-			s.log.Warn("systemd will not wait for this process when it stops the service", "error", err)
+	go s.persist(s.changePlaces)
+}
+
+// persist calls try until it succeeds, or until Serve returns, and reports which. Meanwhile
+// unsettled returns the last error.
+func (s *Service) persist(try func() error) bool {
+	for pause := shortestSettling; ; pause = min(2*pause, longestSettling) {
+		err := try()
+		s.showUnsettled(err)
+		if err == nil {
+			return true
 		}
 		select {
-		case s.standIns <- standIn:
 		case <-s.done:
-			endStandIn(standIn)
+			return false
+		case <-time.After(pause):
 		}
-	}()
-}
-
-// standInIsThere names the stand-in, which may be nil, and then this process, if it
-// is main still.
-func (s *Service) standInIsThere(standIn *os.Process) {
-	if s.state.Phase.Main() && s.state.Phase != generation.TakingOver {
-		if standIn != nil {
-			s.say(notify.NotifyAccess(notify.AccessAll), notify.MainPID(standIn.Pid))
-		}
-		s.say(notify.MainPID(s.pid), notify.NotifyAccess(notify.AccessMain))
-	} else {
-		s.settled = false
 	}
-	go func() {
-		// The stand-in has to live until systemd has read that.
-		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
-		defer cancel()
-		if err := s.notifier.Barrier(ctx); err != nil {
-			s.log.Debug("settling", "error", err)
-		}
-		endStandIn(standIn)
-	}()
 }
 
-// startStandIn returns once the stand-in is ready to pass signals on.
-func startStandIn() (*os.Process, error) {
-	ready, theirs, err := os.Pipe()
+// changePlaces makes a stand-in the main process for a moment. It also returns nil if
+// this process is no longer main, and there is nothing to settle.
+func (s *Service) changePlaces() error {
+	standIn, err := s.standIn()
 	if err != nil {
-		return nil, err
+		if !s.name(0) {
+			return nil
+		}
+		return err
 	}
-	defer ready.Close()
-	standIn, err := os.StartProcess("/proc/self/exe", os.Args[:1], &os.ProcAttr{
-		Env:   []string{standInVariable + "=1"},
-		Files: []*os.File{nil, theirs, nil},
-		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
-	})
-	theirs.Close()
-	if err != nil {
-		return nil, err
+	// systemd ignores MAINPID= of a process that has ended. So the stand-in lives until a
+	// barrier shows that systemd has read it, however long that takes: a barrier needs two
+	// descriptors, and perhaps none is free.
+	read := s.name(standIn.PID()) && s.persist(s.awaitRead)
+	err = standIn.End()
+	if read && err == nil {
+		s.log.Info("settled: systemd knows this process as its child")
 	}
-	_ = ready.SetReadDeadline(time.Now().Add(standInTimeout))
-	if _, err := ready.Read(make([]byte, 1)); err != io.EOF {
-		_ = standIn.Kill()
-		_, _ = standIn.Wait()
-		return nil, fmt.Errorf("the stand-in does not start: %w", err)
-	}
-	return standIn, nil
+	return err
 }
 
-func endStandIn(standIn *os.Process) {
-	if standIn == nil {
+// standIn starts a stand-in, if systemd is the parent of this process by now.
+func (s *Service) standIn() (*standin.Process, error) {
+	if os.Getppid() == s.predecessor.pid {
+		return nil, fmt.Errorf("the predecessor, PID %d, has not ended", s.predecessor.pid)
+	}
+	return startStandIn()
+}
+
+// name asks the goroutine of Serve to name a stand-in, and reports whether this process
+// is still main.
+func (s *Service) name(standIn int) bool {
+	main := make(chan bool, 1)
+	select {
+	case s.standIns <- naming{standIn, main}:
+		return <-main
+	case <-s.done:
+		return false
+	}
+}
+
+// standInIsThere names the stand-in, if there is one, and then this process, provided
+// that it is still main.
+func (s *Service) standInIsThere(n naming) {
+	main := s.state.Phase.Main() && s.state.Phase != generation.TakingOver
+	if main {
+		if n.standIn != 0 {
+			s.notifier.Post(notify.NotifyAccess(notify.AccessAll), notify.MainPID(n.standIn))
+		}
+		s.notifier.Post(notify.MainPID(s.pid), notify.NotifyAccess(notify.AccessMain))
+	}
+	s.settled = main
+	n.main <- main
+}
+
+func (s *Service) awaitRead() error {
+	ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
+	defer cancel()
+	return s.notifier.Barrier(ctx)
+}
+
+// unsettled returns why systemd may not know this process as its child, in which case
+// systemctl stop kills it without a drain. It is nil while nothing has failed, and again
+// when a later try has succeeded. It may be called from any goroutine.
+func (s *Service) unsettled() error {
+	if err := s.settling.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (s *Service) showUnsettled(err error) {
+	before := s.unsettled()
+	switch {
+	case err == nil && before == nil:
+		return
+	case err == nil:
+		s.settling.Store(nil)
+	case before == nil || before.Error() != err.Error():
+		s.settling.Store(&err)
+		s.log.Warn("systemd may not know this process as its child yet: systemctl stop and restart could kill it without a drain; trying again", "error", err)
+	default:
 		return
 	}
-	_ = standIn.Signal(standInEnds)
-	defer time.AfterFunc(standInTimeout, func() { _ = standIn.Kill() }).Stop()
-	_, _ = standIn.Wait()
+	s.shown.changed()
 }
 
 // awaitEnd returns once the process pid, which has closed its end of the line,
@@ -137,8 +157,14 @@ func endStandIn(standIn *os.Process) {
 func awaitEnd(pid int) {
 	const patience = time.Second
 	pidfd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
+	if errors.Is(err, unix.ESRCH) {
 		return // it has been reaped already
+	}
+	if err != nil { // no descriptor is free
+		for began := time.Now(); os.Getppid() == pid && time.Since(began) < patience; {
+			time.Sleep(time.Millisecond)
+		}
+		return
 	}
 	defer unix.Close(pidfd)
 	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(patience.Milliseconds()))

@@ -1,29 +1,86 @@
 package reload
 
 import (
-	"os"
-	"os/signal"
-	"syscall"
+	"errors"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/instar-project/instar/notify/notifytest"
+
+	"golang.org/x/sys/unix"
 )
 
-// A stand-in that was busy, or had no processor, when it was told to end has passed on
-// before what systemd has asked of it until then.
-func TestStandInPassesOnWhatIsPending(t *testing.T) {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, reloadSignal)
-	defer signal.Stop(asked)
-	for range 2 {
-		standIn, err := startStandIn()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range []syscall.Signal{syscall.SIGSTOP, reloadSignal, standInEnds, syscall.SIGCONT} {
-			if err := standIn.Signal(s); err != nil {
-				t.Fatal(err)
-			}
-		}
-		within(t, "the end of the stand-in", func() { endStandIn(standIn) })
-		within(t, "the reload signal", func() { <-asked })
+// standIn waits until a stand-in is named, and returns its PID.
+func (u *unit) standIn() int {
+	u.t.Helper()
+	named := u.manager.Wait(func(m notifytest.Message) bool {
+		_, main := m.Get("MAINPID")
+		_, status := m.Get("STATUS") // which comes with the name of a successor
+		return main && !status && notifytest.Has("NOTIFYACCESS=all")(m)
+	})
+	text, _ := named.Get("MAINPID")
+	pid, err := strconv.Atoi(text)
+	if err != nil {
+		u.t.Fatal(err)
 	}
+	return pid
+}
+
+func (u *unit) wantNoStandIn(pid int) {
+	u.t.Helper()
+	eventually(u.t, "the stand-in has gone", func() bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) })
+}
+
+// If there can be no stand-in now, there may be one later.
+func TestSettlingIsTriedAgain(t *testing.T) {
+	u := start(t)
+	stays := u.dial()
+	stays.wantAnswer("1 serving")
+	u.behave("no-stand-in processes are left")
+	u.upgrade(1)
+	after := u.dial()
+	after.wantAnswer("2 serving")
+	stays.Close()
+	u.wantNoStandIn(u.standIn())
+	eventually(t, "it has settled", func() bool { return after.ask("unsettled") == "<nil>" })
+	var warnings int
+	u.mu.Lock()
+	for _, line := range u.log {
+		if line["level"] == "WARN" && line["error"] == "no processes are left" {
+			warnings++
+		}
+	}
+	u.mu.Unlock()
+	if warnings != 1 {
+		t.Errorf("%d warnings, want one", warnings)
+	}
+}
+
+// A stand-in needs no descriptor; to know that systemd has read of it takes some. It
+// lives until then.
+func TestSettlingWithoutDescriptors(t *testing.T) {
+	u := start(t)
+	stays := u.dial()
+	stays.wantAnswer("1 serving")
+	u.upgrade(1)
+	after := u.dial()
+	after.wantAnswer("2 serving")
+	if err := after.ask("fill"); err != "<nil>" {
+		t.Fatal(err)
+	}
+	stays.Close()
+	standIn := u.standIn()
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
+	eventually(t, "it says why it has not settled", func() bool {
+		return strings.Contains(after.ask("unsettled"), "too many open files")
+	})
+	if err := unix.Kill(standIn, 0); err != nil {
+		t.Errorf("the stand-in: %v", err)
+	}
+	if err := after.ask("empty"); err != "<nil>" {
+		t.Fatal(err)
+	}
+	u.wantNoStandIn(standIn)
+	eventually(t, "it has settled", func() bool { return after.ask("unsettled") == "<nil>" })
 }
