@@ -32,6 +32,7 @@ var (
 
 	probation    = "0s"
 	drainTimeout = "10s"
+	linger       = "2s"
 	protocol     = "" // the version to speak; "": the present one
 )
 
@@ -113,7 +114,9 @@ func run(ctx context.Context) error {
 			return ctx
 		},
 	}, listeners...)
-	server.Linger = 2 * time.Second
+	if server.Linger, err = time.ParseDuration(linger); err != nil {
+		return err
+	}
 	return svc.Serve(ctx, server)
 }
 

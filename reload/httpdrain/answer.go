@@ -79,12 +79,11 @@ func (a *answer) FlushError() error {
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	a.begun = true
 	c, rw, err := a.http1Writer.Hijack()
-	if err == nil {
-		if preface := prefaceLeft(a.request); preface > 0 {
-			c, rw = a.server.hijacked(c, rw, preface)
-		}
+	if err != nil {
+		return nil, nil, err
 	}
-	return c, rw, err
+	c, rw = a.server.hijacked(a.request, c, rw)
+	return c, rw, nil
 }
 
 // Unwrap is for http.ResponseController.

@@ -17,13 +17,15 @@ func (s *Server) prepare() error {
 	if s.handler = s.user.Handler; s.handler == nil {
 		s.handler = http.DefaultServeMux
 	}
-	if err := s.prepareHTTP2(); err != nil {
+	protocols, err := s.nextProtocols()
+	if err != nil {
 		return err
 	}
 	copySettings(s.front, s.user)
-	s.front.TLSNextProto = s.nextProtocols()
+	s.front.TLSNextProto = protocols
 	s.front.Handler = http.HandlerFunc(s.serve)
 	s.front.ConnState = func(c net.Conn, state http.ConnState) {
+		c = outside(c)
 		s.conns.note(c, state)
 		if s.user.ConnState != nil {
 			s.user.ConnState(c, state)
@@ -53,10 +55,7 @@ func copySettings(to, from *http.Server) {
 // serve answers one request, or serves one connection that a handler hijacks.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	http1, ok := w.(http1Writer)
-	if !ok {
-		if s.draining.Load() {
-			w.Header().Set("Connection", "close") // means GOAWAY
-		}
+	if !ok { // HTTP/2, whose connections have GOAWAY
 		s.handler.ServeHTTP(w, r)
 		return
 	}
@@ -65,18 +64,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	answer.begin()
 }
 
-// noListener is of a server that is to be set up and not to serve.
+// serveNobody makes an http.Server do all that it does before it accepts.
+func serveNobody(server *http.Server) error {
+	if err := server.Serve(noListener{}); !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("httpdrain: %w", err)
+	}
+	return nil
+}
+
 type noListener struct{}
 
 func (noListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
 func (noListener) Close() error              { return nil }
 func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
-
-// setUp makes an http.Server do all that it does before it accepts.
-func setUp(server *http.Server) error {
-	err := server.Serve(noListener{})
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) { // the drain may be quicker
-		return nil
-	}
-	return fmt.Errorf("httpdrain: %w", err)
-}

@@ -1,58 +1,115 @@
 package httpdrain
 
 import (
-	"context"
+	"bufio"
 	"crypto/tls"
 	"maps"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // What net/http calls the protocols that it has an HTTP/2 server for: by ALPN, and
 // by the client's preface.
 const overTLS, overTCP = "h2", "unencrypted_http2"
 
-// prepareHTTP2 sets up the HTTP/2 server of net/http if the user's settings want
-// one. The http.Server it belongs to tracks no connection of HTTP/1, so that its
-// Shutdown is GOAWAY and no more, and may be called at any time and again.
-func (s *Server) prepareHTTP2() error {
-	copySettings(s.http2, s.user)
-	s.http2.BaseContext = nil // would be called
-	s.http2.TLSNextProto = maps.Clone(s.user.TLSNextProto)
-	return setUp(s.http2)
-}
+// preface is what a client of HTTP/2 sends first. A server of HTTP/1 takes the
+// beginning of it for a request.
+const (
+	prefaceRequest = "PRI * HTTP/2.0\r\n\r\n"
+	prefaceRest    = "SM\r\n\r\n"
+	preface        = prefaceRequest + prefaceRest
+)
 
-// nextProtocols is TLSNextProto of the front.
-func (s *Server) nextProtocols() map[string]func(*http.Server, *tls.Conn, http.Handler) {
-	protocols := maps.Clone(s.http2.TLSNextProto)
-	for _, name := range []string{overTLS, overTCP} {
-		serve, ok := protocols[name]
-		if !ok {
-			continue
-		}
-		protocols[name] = func(front *http.Server, c *tls.Conn, h http.Handler) {
-			s.conns.setHTTP2(carried(c))
-			serve(front, c, h)
+// nextProtocols returns TLSNextProto of the front: that of the user's server, with
+// http2Conns for HTTP/2.
+func (s *Server) nextProtocols() (map[string]func(*http.Server, *tls.Conn, http.Handler), error) {
+	// net/http sets it up when it serves.
+	setUp := new(http.Server)
+	copySettings(setUp, s.user)
+	setUp.BaseContext = nil // would be called
+	setUp.TLSNextProto = maps.Clone(s.user.TLSNextProto)
+	if err := serveNobody(setUp); err != nil {
+		return nil, err
+	}
+	protocols := setUp.TLSNextProto
+	// The entry for plain connections takes any net.Conn, which the other does not. One
+	// that somebody else has made without it says GOAWAY by Shutdown at least.
+	serve, ok := protocols[overTCP]
+	if !ok {
+		return protocols, nil
+	}
+	protocols[overTCP] = func(front *http.Server, c *tls.Conn, h http.Handler) {
+		plain := c.NetConn().(unencrypted).UnencryptedNetConn()
+		s.conns.setHTTP2(plain)
+		serve(front, disguised(s.newHTTP2(plain)), h)
+	}
+	if protocols[overTLS] != nil {
+		protocols[overTLS] = func(front *http.Server, c *tls.Conn, h http.Handler) {
+			s.conns.setHTTP2(c)
+			inner := s.newHTTP2(c)
+			inner.preface = preface
+			serve(front, disguised(secure{inner, c}), h)
 		}
 	}
-	return protocols
+	return protocols, nil
 }
 
-// carried is the connection that net/http tracks: c itself, or the plain one that it hands
-// over in the shape of a *tls.Conn.
-func carried(c *tls.Conn) net.Conn {
-	if plain, ok := c.NetConn().(interface{ UnencryptedNetConn() net.Conn }); ok {
-		return plain.UnencryptedNetConn()
+// newHTTP2 makes an http2Conn that hears of the drain.
+func (s *Server) newHTTP2(c net.Conn) *http2Conn {
+	made := &http2Conn{Conn: c, table: &s.conns}
+	s.conns.addHTTP2(made)
+	if s.draining.Load() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		made.sayGoAway(s.crossing())
+	}
+	return made
+}
+
+// unencrypted is how net/http hands a plain connection to what wants a *tls.Conn.
+type unencrypted interface{ UnencryptedNetConn() net.Conn }
+
+type disguise struct{ net.Conn }
+
+func (d disguise) UnencryptedNetConn() net.Conn { return d.Conn }
+
+func disguised(c net.Conn) *tls.Conn { return tls.Client(disguise{c}, nil) }
+
+// secure is over TLS, as net/http wants to know.
+type secure struct {
+	*http2Conn
+	tls *tls.Conn
+}
+
+func (c secure) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
+
+// outside is the connection as net/http and the user's functions know it.
+func outside(c net.Conn) net.Conn {
+	switch inside := c.(type) {
+	case *http2Conn:
+		return inside.Conn
+	case secure:
+		return inside.tls
 	}
 	return c
 }
 
-// sayGoAway tells the clients of all HTTP/2 connections to go elsewhere with their
-// next request. Those that have heard it do not hear it again.
-func (s *Server) sayGoAway() {
-	// It has nothing to wait for.
-	_ = s.http2.Shutdown(context.Background())
-	for _, c := range s.conns.allHijacked() {
-		c.finish()
+// hijacked puts an http2Conn in the place of what http.Hijacker has returned, if the
+// handler has taken the connection to serve HTTP/2 on it.
+func (s *Server) hijacked(r *http.Request, c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
+	left := 0 // of the preface
+	switch {
+	case r.Method == "PRI" && r.ProtoMajor == 2:
+		left = len(prefaceRest)
+	case strings.EqualFold(r.Header.Get("Upgrade"), "h2c"):
+		left = len(preface)
+	default:
+		return c, rw
 	}
+	made := s.newHTTP2(c)
+	made.in.left = left
+	made.ahead, _ = rw.Peek(rw.Reader.Buffered())
+	// After an upgrade an answer of HTTP/1 comes first, which is 101 and has no body.
+	return made, bufio.NewReadWriter(bufio.NewReader(made), rw.Writer)
 }

@@ -80,6 +80,54 @@ func TestGoAwayWhenBusy(t *testing.T) {
 	}
 }
 
+// A request that crosses GOAWAY on the network is answered, and not refused: the first
+// one refuses nothing, the last one says what was answered.
+func TestRequestCrossesGoAway(t *testing.T) {
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, forEver, 1, way.serve)
+			c := way.dial(s)
+			const settings, stream = "\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x00\x01"
+			last := "\x00\x00\x00\x01"
+			const get = "\x82\x86\x84\x41\x01x" // GET http://x/, by the static table
+			io.WriteString(c, preface+settings)
+			c.wantFrame(4, "")
+			s.Drain()
+			c.wantFrame(7, "\x7f\xff\xff\xff\x00\x00\x00\x00")
+			if name == "a handler that upgrades" {
+				last = "\x00\x00\x00\x03" // 1 is the request that was upgraded
+				io.WriteString(c, "\x00\x00\x06\x01\x05\x00\x00\x00\x03"+get)
+			} else {
+				io.WriteString(c, "\x00\x00\x06\x01\x05"+stream+get)
+			}
+			c.wantFrame(0, "fast")
+			c.wantFrame(7, last+"\x00\x00\x00\x00")
+		})
+	}
+}
+
+// wantFrame reads up to a frame of HTTP/2 of that type with that body; "": any.
+func (c *client) wantFrame(kind byte, body string) {
+	c.t.Helper()
+	for {
+		header := make([]byte, 9)
+		if _, err := io.ReadFull(c.in, header); err != nil {
+			c.t.Fatalf("no frame of type %d: %v", kind, err)
+		}
+		got := make([]byte, int(header[0])<<16|int(header[1])<<8|int(header[2]))
+		if _, err := io.ReadFull(c.in, got); err != nil {
+			c.t.Fatal(err)
+		}
+		if header[3] != kind {
+			continue
+		}
+		if body != "" && string(got) != body {
+			c.t.Errorf("a frame of type %d says %q, want %q", kind, got, body)
+		}
+		return
+	}
+}
+
 // A connection that has become one of HTTP/2 after the drain began is told as well.
 func TestGoAwayWhenLate(t *testing.T) {
 	for name, way := range ways {
@@ -322,7 +370,7 @@ func (l *lookout) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
 	for i := range n {
 		l.frames.follow(p[i : i+1])
-		const goAway = 7
+		const goAway = 7 // the frame's type
 		if l.frames.have == 0 && l.frames.header[3] == goAway && l.frames.seen && !l.told {
 			l.told = true
 			close(l.client.goneAway)

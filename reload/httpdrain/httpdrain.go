@@ -11,11 +11,12 @@
 //
 // # HTTP/2
 //
-// Every HTTP/2 connection gets GOAWAY at the drain, idle or busy, and ends when its
-// streams have: over TLS, over plain TCP by http.Server.Protocols, and with
-// golang.org/x/net/http2/h2c in front of the handler, nothing has to be set up for
-// it. golang.org/x/net/http2.ConfigureServer works as it does with net/http: on the
-// server that New gets.
+// Every HTTP/2 connection gets GOAWAY at the drain, idle or busy. Requests that cross
+// it on the network are answered, and the connection ends when its streams have. That
+// holds over TLS, without TLS (http.Server.Protocols), and with
+// golang.org/x/net/http2/h2c around the handler; nothing has to be set up for it.
+// golang.org/x/net/http2.ConfigureServer works as it does with net/http: on the server
+// that New gets.
 //
 // # gRPC
 //
@@ -93,7 +94,6 @@ type Server struct {
 	listeners []net.Listener
 	user      *http.Server // has the settings and the hooks, and serves nothing
 	front     *http.Server // serves
-	http2     *http.Server // its Shutdown says GOAWAY on the connections of front
 	handler   http.Handler
 	conns     table
 	draining  atomic.Bool
@@ -118,7 +118,6 @@ func New(server *http.Server, listeners ...net.Listener) *Server {
 		listeners: listeners,
 		user:      server,
 		front:     new(http.Server),
-		http2:     new(http.Server),
 		conns:     newTable(),
 		begun:     make(chan struct{}),
 	}
@@ -171,10 +170,22 @@ func (s *Server) drain(linger time.Duration) {
 	}
 	s.began = time.Now()
 	close(s.begun)
-	s.sayGoAway()
-	// Nothing has to end here, unless the user's server serves elsewhere.
-	go s.user.Shutdown(context.Background())
+	for _, c := range s.conns.allHTTP2() {
+		c.sayGoAway(s.crossing())
+	}
+	hooks := time.Duration(0)
+	if s.user.TLSNextProto[overTLS] != nil {
+		// golang.org/x/net/http2.ConfigureServer has set it, and hangs the last GOAWAY of
+		// its connections there.
+		hooks = s.crossing()
+	}
+	// Shutdown has nothing to wait for, unless the user's server serves elsewhere.
+	time.AfterFunc(hooks, func() { _ = s.user.Shutdown(context.Background()) })
 }
+
+// crossing is how long requests may be on their way that do not know of a first GOAWAY;
+// s.mu is held.
+func (s *Server) crossing() time.Duration { return min(time.Second, s.linger) }
 
 // closeIdle closes the connections that have been idle for too long, and comes back
 // for the next.
@@ -189,7 +200,6 @@ func (s *Server) closeIdle() {
 		// It may take its time: a TLS connection has something to say first.
 		go c.Close()
 	}
-	s.sayGoAway() // to those that came late
 	s.sweep.Reset(next)
 }
 

@@ -2,22 +2,24 @@ package httpdrain
 
 import (
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
 
 // table has the connections of a server: by the net.Conn that net/http knows, and
-// those of HTTP/2 that a handler has taken from it.
+// those of HTTP/2 once more, and the ones on which a handler serves that.
 type table struct {
-	mu       sync.Mutex
-	open     map[net.Conn]*conn
-	hijacked map[*hijackedConn]struct{}
+	mu    sync.Mutex
+	open  map[net.Conn]*conn
+	http2 map[*http2Conn]struct{}
 }
 
 func newTable() table {
-	return table{open: make(map[net.Conn]*conn), hijacked: make(map[*hijackedConn]struct{})}
+	return table{open: make(map[net.Conn]*conn), http2: make(map[*http2Conn]struct{})}
 }
 
 // conn is what the table has of an open connection.
@@ -146,12 +148,20 @@ func (t *table) cut() {
 	}
 }
 
-func (t *table) allHijacked() []*hijackedConn {
+func (t *table) addHTTP2(c *http2Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := make([]*hijackedConn, 0, len(t.hijacked))
-	for c := range t.hijacked {
-		all = append(all, c)
-	}
-	return all
+	t.http2[c] = struct{}{}
+}
+
+func (t *table) removeHTTP2(c *http2Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.http2, c)
+}
+
+func (t *table) allHTTP2() []*http2Conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Keys(t.http2))
 }

@@ -11,7 +11,11 @@ import (
 
 // clients by the protocol that they speak.
 var clients = map[string]func(ctx context.Context, address string, begun func(), t *tally.Tally) error{
-	"dns": askDNS,
+	"dns":  askDNS,
+	"grpc": askGRPC,
+	"h2":   askH2,
+	"h2c":  askH2C,
+	"push": askPush,
 }
 
 func main() {
