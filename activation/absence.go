@@ -37,7 +37,7 @@ func whyAbsent(lookup func(string) (string, bool), pid int) absence {
 	if exec, _ := lookup("SYSTEMD_EXEC_PID"); exec == strconv.Itoa(pid) {
 		return absence{
 			fmt.Sprintf("systemd started this service without sockets (%s is not set)", envFDs),
-			"give the .service a .socket unit of the same name, or name it in Sockets=, and start the .socket before the .service",
+			"give the .service a .socket unit of the same name, or name it in Sockets=, and start the .socket before the .service; if all that is so, the .socket was edited while it ran: systemctl restart both",
 		}
 	}
 	return absence{problem: fmt.Sprintf("no sockets were passed to this process (%s is not set)", envFDs)}

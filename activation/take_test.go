@@ -126,7 +126,7 @@ func TestTakeNothing(t *testing.T) {
 			`activation: File("pipe"): no sockets were passed to this process (LISTEN_FDS is not set): start the program by the .socket unit with FileDescriptorName=pipe` + "\n"},
 		{"started by systemd without its socket", "listener=http", "SYSTEMD_EXEC_PID=$$",
 			`activation: Listener("http"): systemd started this service without sockets (LISTEN_FDS is not set): ` +
-				"give the .service a .socket unit of the same name, or name it in Sockets=, and start the .socket before the .service\n"},
+				"give the .service a .socket unit of the same name, or name it in Sockets=, and start the .socket before the .service; if all that is so, the .socket was edited while it ran: systemctl restart both\n"},
 		{"a wrapper that does not exec", "listener=http environment", "LISTEN_PID=1 LISTEN_FDS=1",
 			`activation: Listener("http"): the sockets were passed to another process (LISTEN_PID="1", this one is {pid}): ` +
 				"a wrapper in ExecStart= must exec the program, not start it as its child\n"},

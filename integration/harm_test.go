@@ -44,6 +44,9 @@ var unshown = map[string]string{
 	"container":          "machines have no container engine",
 	"root-image":         "machines cannot mount images",
 	"send-sighup":        "nothing happens: the service stops already",
+	"socket-stale":       "see TestVerifyRunning",
+	"own-socket":         "see TestVerifyRunning",
+	"stopping":           "see TestVerifyRunning",
 	"store-systemd":      "no machine has such a systemd",
 }
 

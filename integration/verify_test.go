@@ -1,8 +1,11 @@
 package integration
 
 import (
+	"context"
 	"strings"
 	"testing"
+
+	"github.com/instar-project/instar/integration/machine"
 )
 
 // cli runs the command line in the machine and returns what it has printed. Whether it
@@ -109,5 +112,58 @@ func TestVerifyRunning(t *testing.T) {
 		s.must(err)
 		d.says("nobody has asked for it", "status", "statusd")
 		d.says("nobody has asked for it", live...)
+	})
+}
+
+// Units as they are found in the wild, cured: --fix shows what it writes and writes it,
+// systemd has it, and what was lost before is not any more.
+func TestVerifyFix(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		d := statusd{s}
+		cli, err := builder.Build(s.ctx, "cmd/instar")
+		s.must(err)
+		s.must(s.machine.CopyIn(cli, d.command(), 0o755))
+		s.release("web", "examples/web", "version=v1")
+		s.must(s.manager.InstallUnit("web.socket", "[Socket]\nFileDescriptorName=http\nListenStream=8080\nListenStream=/run/web/web.sock\n[Install]\nWantedBy=sockets.target\n"))
+		s.must(s.manager.InstallUnit("web.service", `[Unit]
+Requires=web.socket
+[Service]
+Type=notify
+ExecStart=/bin/sh -c "/opt/web/web"
+ExecReload=/bin/kill -HUP $MAINPID
+ExecStop=/bin/kill -QUIT $MAINPID
+RuntimeDirectory=web
+KillMode=mixed
+`))
+		s.must(s.manager.InstallUnit("web.service.d/override.conf", "[Service]\nRestartKillSignal=SIGQUIT\nRestart=always\n"))
+		s.must(s.manager.DaemonReload(s.ctx))
+		if out := d.cli("verify", "--no-analyze", "--fix", "--dry-run", "web"); !strings.Contains(out, "\n+KillMode=control-group\n") || s.show("web", "KillMode") != "mixed" {
+			t.Errorf("a dry run, after which KillMode=%s:\n%s", s.show("web", "KillMode"), out)
+		}
+		out, err := s.manager.Run(s.ctx, d.command(), "verify", "--no-analyze", "--fix", "--strict", "web")
+		if err != nil || !strings.HasSuffix(out, "web.service: nothing to say\n") {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if mode := s.show("web", "KillMode"); mode != "control-group" {
+			t.Errorf("systemd has KillMode=%s", mode)
+		}
+		if out, err := s.manager.Run(s.ctx, d.command(), "verify", "--live", "--no-analyze", "--strict", "web"); err != nil && !strings.Contains(out, "web.socket: error: it is not active") {
+			t.Errorf("verify --live: %v\n%s", err, out)
+		}
+
+		s.must(s.manager.Start(s.ctx, "web.socket", "web.service"))
+		s.release("web", "examples/web", "version=v2")
+		s.upgrade("web")
+		if a := s.ask("/"); a.generation != 2 || a.build != "v2" {
+			t.Errorf("after the upgrade it answers as %+v", a)
+		}
+		for _, end := range []func(*machine.Manager, context.Context, ...string) error{(*machine.Manager).Restart, (*machine.Manager).Stop} {
+			if cut := cutBy(end)(s); cut != "" {
+				t.Errorf("a request is cut: %s\n%s", cut, s.journal())
+			}
+		}
+		c, err := s.machine.Dial(s.ctx, "unix", "/run/web/web.sock")
+		s.must(err)
+		c.Close()
 	})
 }

@@ -53,6 +53,10 @@ type Options struct {
 	// not known, and not judged.
 	Systemd int
 
+	// Helper is the path of instar, which answers for upgrades. Empty: /usr/bin/instar,
+	// where its package puts it.
+	Helper string
+
 	// Root is the file system of the machine that is to run the units, such as
 	// os.DirFS("/"), for what a unit names: scripts, links, who may read a file. Nil:
 	// not known, and not judged.
@@ -73,6 +77,9 @@ func Verify(p Pair, o Options) []Finding {
 	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = DefaultDrainTimeout
+	}
+	if o.Helper == "" {
+		o.Helper = "/usr/bin/instar"
 	}
 	var findings []Finding
 	if p.Service == nil {

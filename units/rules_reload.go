@@ -50,7 +50,7 @@ var reloadRules = []Rule{{
 		}
 		phase := map[string]string{"ExecReload": "reload", "ExecReloadPost": "post"}[ignored.Name]
 		report(u, ignored, "nothing answers for the upgrade: systemctl reload succeeds when it has failed, and whoever deploys takes the old version for the new one",
-			fmt.Sprintf("%s=/usr/bin/instar reload-verdict --phase=%s %%n", ignored.Name, phase))
+			fmt.Sprintf("%s=%s --phase=%s %%n", ignored.Name, quote([]string{o.Helper, "reload-verdict"}), phase))
 	}),
 }}
 

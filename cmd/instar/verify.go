@@ -20,8 +20,10 @@ import (
 type verifyFlags struct {
 	*options
 	live, strict, list, json, noAnalyze   bool
+	fix, dryRun                           bool
 	readyTimeout, drainTimeout, probation time.Duration
 	store, systemd                        int
+	helper                                string
 }
 
 func verifyCommand(o *options) *cobra.Command {
@@ -38,6 +40,16 @@ A FILE has a "/" or the suffix of a unit in it and is there; the units that belo
 to it are looked for in its folder. A UNIT is looked for where systemd looks, or
 with --live, and on another machine, in the running systemd.
 
+With --live it is also said what has come between the units and the service since
+it was started: a .socket that was edited, the path of a socket that is gone, a
+store that was taken away, a socket that the service has bound by itself (for that
+look as root, and on the machine itself).
+
+--fix writes a drop-in, zz-instar.conf, beside each unit that a line cures: in the
+folder of the FILE, or in that of the administrator's units. It shows the
+differences first, has systemd read them, and then says what remains. With --dry-run
+it shows them, and writes nothing.
+
 An error: upgrades do not work, or lose something. A warning: they do until
 something else goes wrong. A hint: it works, and could be better.
 
@@ -49,6 +61,7 @@ Exit status: 1 if there is an error, or with --strict a warning.`,
 		Example: `  instar verify web
   instar verify ./web.service
   instar verify --live --strict web
+  instar verify --fix --dry-run web
   instar verify --list`,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			names, _ := o.completeUnits(cmd, args, typed)
@@ -61,6 +74,7 @@ Exit status: 1 if there is an error, or with --strict a warning.`,
 			return flags.run(cmd, args)
 		},
 	}
+	cmd.PreRunE = func(*cobra.Command, []string) error { return flags.checkFix() }
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if flags.list {
 			return cobra.NoArgs(cmd, args)
@@ -69,6 +83,8 @@ Exit status: 1 if there is an error, or with --strict a warning.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&flags.live, "live", false, "look at the units as the running systemd has them")
+	f.BoolVar(&flags.fix, "fix", false, "write drop-ins that cure what a line can cure")
+	f.BoolVar(&flags.dryRun, "dry-run", false, "with --fix: show what it would write, and write nothing")
 	f.BoolVar(&flags.strict, "strict", false, "exit with 1 on warnings as well")
 	f.BoolVar(&flags.list, "list", false, "list the rules")
 	f.BoolVar(&flags.noAnalyze, "no-analyze", false, "leave systemd-analyze verify out")
@@ -77,6 +93,7 @@ Exit status: 1 if there is an error, or with --strict a warning.`,
 	f.DurationVar(&flags.probation, "probation", 0, "`TIME` that a successor must prove itself for, as in reload.Config")
 	f.IntVar(&flags.store, "store", 0, "how many `ENTRIES` the service wants systemd to keep")
 	f.IntVar(&flags.systemd, "systemd", 0, "major `VERSION` that is to run the units (default: the one there)")
+	f.StringVar(&flags.helper, "helper", "", "`PATH` of the instar that is to answer for upgrades (default: with --fix this one)")
 	f.BoolVar(&flags.json, "json", false, "print JSON")
 	return cmd
 }
@@ -88,7 +105,22 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	options := units.Options{
 		ReadyTimeout: f.readyTimeout, DrainTimeout: f.drainTimeout, Probation: f.probation,
-		Store: f.store, Systemd: version, Root: f.root(),
+		Store: f.store, Systemd: version, Root: f.root(), Helper: f.helper,
+	}
+	if f.fix && f.helper == "" {
+		if options.Helper, err = os.Executable(); err != nil {
+			return fmt.Errorf("where is this program? Give --helper=PATH: %w", err)
+		}
+	}
+	if f.fix {
+		for _, t := range targets {
+			if err := f.cure(cmd, t, options); err != nil {
+				return err
+			}
+		}
+		if targets, _, err = f.targets(cmd.Context(), args); err != nil {
+			return err
+		}
 	}
 	var findings []units.Finding
 	for _, t := range targets {

@@ -16,8 +16,9 @@ import (
 
 // target is a service to verify, with its sockets.
 type target struct {
-	pair  units.Pair
-	files []string // for systemd-analyze: the unit files, without drop-ins
+	pair   units.Pair
+	files  []string // for systemd-analyze: the unit files, without drop-ins
+	folder string   // where drop-ins that --fix writes belong
 }
 
 // targets are what the arguments mean, each service once, and the systemd that is
@@ -120,7 +121,7 @@ func fileTarget(folders []string, service string) (target, error) {
 		}
 		return target{}, err
 	}
-	t := target{pair: pair}
+	t := target{pair: pair, folder: folders[0]}
 	for _, u := range append([]*units.Unit{pair.Service}, pair.Sockets...) {
 		file, err := filepath.Abs(u.File)
 		if err != nil {
