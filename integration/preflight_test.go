@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -358,4 +360,78 @@ func TestUnitThatDoesNotFit(t *testing.T) {
 			t.Errorf("the log has %d lines of WatchdogSec=\n%s", n, s.logOf(d))
 		}
 	})
+}
+
+// SIGHUP to a process that is only asked, as logrotate and systemctl kill send it to the
+// whole unit, is no answer: it is asked again.
+func TestPreflightKilledBySIGHUP(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		d := installStatusd(s)
+		d.generation(1)
+		main := s.show("statusd", "MainPID")
+		s.release("statusd", "integration/statusd", "version=v2", "fault=stuck")
+		answer := make(chan string, 1)
+		go func() { answer <- d.preflight() }()
+		s.eventually("the process that is asked gets a SIGHUP", func() bool {
+			for _, pid := range s.pids("statusd") {
+				if pid != main {
+					_, err := s.run("kill", "-HUP", pid)
+					return err == nil
+				}
+			}
+			return false
+		})
+		// The next one is stuck for as long as it may be.
+		if refusal := <-answer; !strings.Contains(refusal, "has not answered within 2s") {
+			t.Errorf("refused: %s\n%s", refusal, s.journal())
+		}
+		if n := d.attempts(); n != 0 || s.show("statusd", "MainPID") != main {
+			t.Errorf("%d attempts, main PID %s, was %s", n, s.show("statusd", "MainPID"), main)
+		}
+	})
+}
+
+// A Go program that does not have the library would run beside the service until it is
+// killed: it is not started, neither to be asked nor to serve.
+func TestForeignProgramIsNotStarted(t *testing.T) {
+	foreign := buildForeign(t)
+	onEach(t, func(t *testing.T, s *site) {
+		s.release("web", "integration/faulty", "version=good")
+		s.install("web")
+		s.ask("/")
+		main := s.mainPID("web")
+		s.must(s.manager.Host().CopyIn(foreign, s.binary("web"), 0o755))
+		s.reload("web")
+		if text := s.show("web", "StatusText"); !strings.Contains(text, "is a Go program (example.com/foreign) that does not use github.com/instar-project/instar") {
+			t.Errorf("StatusText is %q", text)
+		}
+		s.must(s.machine.SyncJournal(s.ctx))
+		if journal := s.journal(); strings.Contains(journal, "migrating the database") {
+			t.Errorf("it was started\n%s", journal)
+		}
+		if a := s.ask("/"); a.build != "good" || s.mainPID("web") != main {
+			t.Errorf("it answers as %+v, main PID %d, was %d", a, s.mainPID("web"), main)
+		}
+	})
+}
+
+// buildForeign builds a program of another module, which says what it does.
+func buildForeign(t *testing.T) (program string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module example.com/foreign\n",
+		"main.go": "package main\n\nfunc main() { println(\"migrating the database\"); select {} }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program = filepath.Join(dir, "foreign")
+	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -64,62 +63,6 @@ func TestPreflightKilledBySIGHUP(t *testing.T) {
 			t.Errorf("killed %d times: %q, want a match of %s", tries, got, want)
 		}
 	}
-}
-
-// A Go program that does not have this library is not started, neither to be asked nor
-// to serve.
-func TestForeignProgram(t *testing.T) {
-	foreign, trace := buildForeign(t)
-	const want = "no successor could be started: .* was not started: it is a Go program .example.com/foreign. that does not use github.com/instar-project/instar, "
-	for _, allowed := range []string{"", "1"} {
-		u := start(t, allowVariable+"="+allowed, "FOREIGN_TRACE="+trace, readyVariable+"=5s")
-		u.install(foreign)
-		answer := u.dial().ask("preflight")
-		if allowed != "" {
-			if !strings.Contains(answer, "exited with status 0, without an answer") {
-				t.Errorf("allowed: %q", answer)
-			}
-			continue
-		}
-		u.signal(u.pid(1), unix.SIGHUP)
-		m := u.manager.Wait(func(m notifytest.Message) bool {
-			status, _ := m.Get("STATUS")
-			return strings.HasPrefix(status, "upgrade failed: ")
-		})
-		status, _ := m.Get("STATUS")
-		for _, got := range []string{answer, strings.TrimPrefix(status, "upgrade failed: ")} {
-			if !regexp.MustCompile("^" + want).MatchString(got) {
-				t.Errorf("%q, want a match of %s", got, want)
-			}
-		}
-		if _, err := os.Stat(trace); err == nil {
-			t.Error("it was started")
-		}
-	}
-	if _, err := os.Stat(trace); err != nil {
-		t.Error("allowed, it was not started:", err)
-	}
-}
-
-// buildForeign builds a program that leaves the file trace where it runs.
-func buildForeign(t *testing.T) (program, trace string) {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"go.mod":  "module example.com/foreign\n",
-		"main.go": "package main\n\nimport \"os\"\n\nfunc main() { os.WriteFile(os.Getenv(\"FOREIGN_TRACE\"), nil, 0o666) }\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program = filepath.Join(dir, "foreign")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, ".")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return program, filepath.Join(dir, "trace")
 }
 
 // A program that is none of this library's is asked in vain, and left no process.

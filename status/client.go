@@ -78,7 +78,8 @@ type State struct {
 	Attempts, NotLasting int
 	// Reported is the last upgrade whose verdict Answer has returned.
 	Reported int
-	// Verdict is that of the last one that has ended; Attempt 0: there was none.
+	// Verdict is that of the last one that has ended; Attempt 0: there was none. It has
+	// no Words: they are the journal's.
 	Verdict reload.Verdict
 	// UnitProblems are settings of the unit that do not go together with those of the
 	// service. RestartNeeded is what the unit says and the service does not have, and
