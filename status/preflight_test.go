@@ -15,7 +15,7 @@ func TestPreflight(t *testing.T) {
 	before := serving(t, c, 1)
 	for _, step := range []struct{ build, refusal string }{
 		{"v2", ""},
-		{"object", "preflight refused: the successor refused: no backend\uFFFD at all"},
+		{"object", "preflight refused: the successor refused: no backend  at all"},
 		{"v2", ""},
 	} {
 		u.deploy(step.build)
