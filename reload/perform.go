@@ -62,6 +62,7 @@ func (s *Service) perform(a generation.Action) bool {
 		// RELOADING=1 because systemd may have sent the other process a reload signal
 		// that it has not answered. READY=1 follows in any case.
 		s.say(notify.MainPID(s.pid), notify.Reloading())
+		s.tookBack = true
 		s.tell(handover.Resumed{})
 		if s.successor == nil {
 			break // it is the predecessor that has gone, in the middle of the takeover

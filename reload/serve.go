@@ -41,6 +41,7 @@ type shell struct {
 	parked    bool          // the keeper has let go of its state
 	result    error
 	signalled bool // the reload signal has come since the last verdict
+	tookBack  bool // systemd was told that this process is main again
 	shown     shown
 }
 
@@ -128,7 +129,16 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	if s.drain != nil {
 		s.drain.cancel()
 	}
-	return errors.Join(s.result, s.shut(), s.release())
+	err := errors.Join(s.result, s.shut())
+	if err != nil && s.tookBack {
+		// systemd does not notice the end of a main process that it has not followed to.
+		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
+		defer cancel()
+		if err := s.notifier.Barrier(ctx); err != nil {
+			s.log.Warn("systemd may not notice the end of this process", "error", err)
+		}
+	}
+	return errors.Join(err, s.release())
 }
 
 // loop feeds the state machine until it has ended. The wish to stop goes

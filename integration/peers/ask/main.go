@@ -11,11 +11,16 @@ import (
 
 // clients by the protocol that they speak.
 var clients = map[string]func(ctx context.Context, address string, begun func(), t *tally.Tally) error{
-	"dns":  askDNS,
-	"grpc": askGRPC,
-	"h2":   askH2,
-	"h2c":  askH2C,
-	"push": askPush,
+	"dns":         askDNS,
+	"grpc":        askGRPC,
+	"grpc-stream": askGRPCStream,
+	"h2":          askH2,
+	"h2c":         askH2C,
+	"http":        askHTTP,
+	"http3":       askHTTP3,
+	"push":        askPush,
+	"slow":        askSlow,
+	"ssh":         askSSH,
 }
 
 func main() {
