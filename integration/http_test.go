@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/instar-project/instar/integration/load"
 
 	"golang.org/x/sys/unix"
 )
@@ -142,5 +145,41 @@ func (s *site) readTo(r *bufio.Reader, text string) {
 			s.Fatalf("read %q, then %v, want %q", read.String(), err, text)
 		}
 		read.WriteByte(b)
+	}
+}
+
+// Connections of HTTP/2 that are idle for longer than Linger are told to go, so nothing
+// that crosses their end on a network is lost. make h2idle is the same at length.
+func TestIdleHTTP2(t *testing.T) { onEach(t, idleHTTP2) }
+
+func idleHTTP2(t *testing.T, s *site) {
+	s.release("web", "integration/faulty", "version=good", "linger=300ms")
+	s.install("web")
+	l, err := load.Start(s.ctx, load.Config{
+		Dial:  load.Far(s.manager.Host().Dial, 40*time.Millisecond),
+		Web:   []load.Endpoint{{Network: "tcp", Address: webAddress}},
+		Short: load.Clients{Count: -1}, KeepAlive: load.Clients{Count: -1}, Thinking: -1,
+		HTTP2: load.Clients{Count: 60, Rate: 60 / 0.6},
+	})
+	s.must(err)
+	answered := func(generation int) {
+		s.eventually(fmt.Sprintf("generation %d answers", generation), func() bool {
+			for _, g := range l.Snapshot().Web {
+				if g.Number == generation && g.Answers >= 120 {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	for generation := 1; generation <= 3; generation++ {
+		answered(generation)
+		predecessor := s.mainPID("web")
+		s.upgrade("web")
+		s.gone(predecessor)
+	}
+	answered(4)
+	if c := l.Stop(); c.Lost() {
+		t.Errorf("failed %d of %d requests: %v", c.Failed, c.Requests, c.Failures)
 	}
 }

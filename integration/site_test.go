@@ -233,6 +233,7 @@ func (s *site) load(echo bool) (stop func() load.Counts) {
 		},
 		Short:     load.Clients{Count: 4, Rate: 200},
 		KeepAlive: load.Clients{Count: 8, Rate: 400},
+		HTTP2:     load.Clients{Count: 4, Rate: 100},
 		Thinking:  6,
 		Think:     load.Range{Min: 20 * time.Millisecond, Max: 500 * time.Millisecond},
 	}

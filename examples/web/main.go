@@ -38,13 +38,15 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler(svc), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler(svc), ReadHeaderTimeout: 10 * time.Second, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true) // behind a proxy, say
 	return svc.Serve(ctx, httpdrain.New(server, listeners...))
 }
 
 func handler(svc *reload.Service) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		who(w, svc)
 		fmt.Fprintf(w, "generation %d, build %s, PID %d\n", svc.Generation(), svc.Build(), os.Getpid())
 	})

@@ -25,6 +25,7 @@ type machineSite struct {
 // endpoints are where the examples' socket units listen.
 func endpoints() load.Config {
 	return load.Config{
+		HTTP2: load.Clients{Count: 8, Rate: 200},
 		Web: []load.Endpoint{
 			{Network: "tcp", Address: "127.0.0.1:8080"},
 			{Network: "tcp", Address: "[::1]:8080"},

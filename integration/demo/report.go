@@ -36,6 +36,8 @@ type report struct {
 
 	Requests      int `json:"requests"`
 	Failed        int `json:"failed"`
+	HTTP2Requests int `json:"http2_requests"` // of Requests
+	HTTP2Failed   int `json:"http2_failed"`   // of Failed
 	Connections   int `json:"connections"`
 	Streams       int `json:"streams"`
 	StreamsBroken int `json:"streams_broken"`
@@ -67,6 +69,8 @@ func newReport(o outcome) report {
 		GenerationsSeen: len(c.Web) + len(c.Echo),
 		Requests:        c.Requests,
 		Failed:          c.Failed,
+		HTTP2Requests:   c.HTTP2Requests,
+		HTTP2Failed:     c.HTTP2Failed,
 		Connections:     c.Connections,
 		Streams:         c.Streams,
 		StreamsBroken:   c.StreamsBroken,
@@ -108,6 +112,7 @@ func (r *report) judge(p plan) bool {
 	expect(r.StreamsBroken == 0, "%d of %d streams broke", r.StreamsBroken, r.Streams)
 	expect(r.UDPLost == 0, "%d of %d UDP queries were lost", r.UDPLost, r.UDPQueries)
 	expect(r.Streams > 0 && r.UDPQueries > 0, "no streams or no UDP queries were made")
+	expect(r.HTTP2Requests > 0, "no requests were made over HTTP/2")
 	expect(r.RolledBack == 1, "%d upgrades were rolled back, instead of the 1 whose build crashes", r.RolledBack)
 	expect(r.UpgradesWeb >= p.upgrades, "%d upgrades of web, instead of %d", r.UpgradesWeb, p.upgrades)
 	expect(r.UpgradesEcho >= p.upgrades, "%d upgrades of echo, instead of %d", r.UpgradesEcho, p.upgrades)
@@ -162,6 +167,7 @@ func countTable(r report) string {
 	return plainTable().Headers("under load for "+strconv.FormatFloat(r.Seconds, 'f', 1, 64)+" s", "", "lost").
 		Rows(
 			row("HTTP requests", r.Requests, r.Failed),
+			row("of them over HTTP/2", r.HTTP2Requests, r.HTTP2Failed),
 			row("echo streams", r.Streams, r.StreamsBroken),
 			row("UDP queries", r.UDPQueries, r.UDPLost),
 			row("upgrades", r.Upgrades, 0)[:2],

@@ -25,7 +25,7 @@ func well() (plan, outcome) {
 		upgrades:  upgrades,
 		underLoad: 23 * time.Second,
 		counts: load.Counts{
-			Requests: 50_123, Streams: 300, StreamLines: 5000, UDPQueries: 6000,
+			Requests: 50_123, HTTP2Requests: 4000, Streams: 300, StreamLines: 5000, UDPQueries: 6000,
 			Web: generations, Echo: generations, Slowest: 12 * time.Millisecond,
 		},
 	}
@@ -47,7 +47,7 @@ func TestReportJSONIsTheLastLine(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	last := lines[len(lines)-1]
 	const want = `{"systemd":"257.13","upgrades":20,"upgrades_web":10,"upgrades_echo":10,"rolled_back":1,"restarts":0,"generations_seen":22,` +
-		`"requests":50123,"failed":0,"connections":0,"streams":300,"streams_broken":0,"stream_lines":5000,"udp_queries":6000,"udp_lost":0,` +
+		`"requests":50123,"failed":0,"http2_requests":4000,"http2_failed":0,"connections":0,"streams":300,"streams_broken":0,"stream_lines":5000,"udp_queries":6000,"udp_lost":0,` +
 		`"takeover_ms_median":4.5,"reload_ms_median":1000,"slowest_ms":12,"seconds":23,"problems":[]}`
 	if last != want {
 		t.Errorf("last line\n%s\nwant\n%s", last, want)
@@ -69,6 +69,7 @@ func TestReportJudges(t *testing.T) {
 		"2 of 300 streams broke":                              func(r *report) { r.StreamsBroken = 2 },
 		"3 of 6000 UDP queries were lost":                     func(r *report) { r.UDPLost = 3 },
 		"no streams or no UDP queries were made":              func(r *report) { r.Streams = 0 },
+		"no requests were made over HTTP/2":                   func(r *report) { r.HTTP2Requests = 0 },
 		"0 upgrades were rolled back, instead of the 1":       func(r *report) { r.RolledBack = 0 },
 		"2 upgrades were rolled back, instead of the 1":       func(r *report) { r.RolledBack = 2 },
 		"9 upgrades of web, instead of 10":                    func(r *report) { r.UpgradesWeb = 9 },

@@ -68,7 +68,9 @@ func newStandIn(t *testing.T, first build) *standIn {
 		generation, running := s.web.get()
 		w.Header().Set("X-Generation", fmt.Sprint(generation))
 		w.Header().Set("X-Build", string(running))
-	})}
+	}), Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	go server.Serve(webListener)
 	t.Cleanup(func() { server.Close() })
 
@@ -108,6 +110,7 @@ func newStandIn(t *testing.T, first build) *standIn {
 		Streams:    []load.Endpoint{{Network: "tcp", Address: echoListener.Addr().String()}},
 		Queries:    []load.Endpoint{{Network: "udp", Address: udp.LocalAddr().String()}},
 		StreamLife: load.Range{Min: 20 * time.Millisecond, Max: 100 * time.Millisecond},
+		HTTP2:      load.Clients{Count: 2, Rate: 100},
 	}
 	return s
 }

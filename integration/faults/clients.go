@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/integration/faulty/site"
+	"github.com/instar-project/instar/integration/load"
 )
 
 // clients put a light load on a lane: short connections, kept ones, one that
-// thinks between requests, and one that counts. They never try anything twice.
+// thinks between requests, one of HTTP/2, and one that counts. They never try
+// anything twice.
 type clients struct {
 	lane *site.Lane
 	stop context.CancelFunc
@@ -30,6 +32,7 @@ type clients struct {
 // counts is what clients have seen.
 type counts struct {
 	Requests  int
+	HTTP2     int // of Requests
 	Losses    []loss
 	StateLost int
 	Because   []string // of StateLost
@@ -57,6 +60,7 @@ func startClients(ctx context.Context, lane *site.Lane) *clients {
 	run(2, 40*time.Millisecond, plainly, false)
 	run(3, 50*time.Millisecond, plainly, true)
 	run(1, 300*time.Millisecond, plainly, true)
+	c.work.Go(func() { c.repeatHTTP2(ctx, 60*time.Millisecond) })
 	counter := &counting{clients: c}
 	run(1, 30*time.Millisecond, counter.increment, false)
 	return c
@@ -83,7 +87,7 @@ func (c *clients) repeat(ctx context.Context, pause time.Duration, request func(
 			conn.again = keep
 			err = request(conn)
 		}
-		c.count(conn, err)
+		c.count(conn.client(), err)
 		if err != nil || conn.last || !keep {
 			conn.close()
 			conn = nil
@@ -100,19 +104,82 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (c *clients) count(conn *connection, err error) {
+// count counts a request on a connection with that address; "": there was none.
+func (c *clients) count(client string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.counts.Requests++
 	if err == nil {
 		return
 	}
-	l := loss{At: time.Now(), Reason: err.Error()}
-	if conn != nil {
-		l.Client = conn.LocalAddr().String()
+	c.counts.Losses = append(c.counts.Losses, loss{
+		At:      time.Now(),
+		Client:  client,
+		Refused: client == "" || errors.Is(err, syscall.ECONNREFUSED),
+		Reason:  err.Error(),
+	})
+}
+
+// repeatHTTP2 makes requests over HTTP/2, on one connection until the service says that
+// it takes no more.
+func (c *clients) repeatHTTP2(ctx context.Context, pause time.Duration) {
+	var conn *load.HTTP2
+	for wait(ctx, pause) {
+		err := load.ErrWentAway
+		if conn != nil {
+			err = plainlyHTTP2(conn)
+		}
+		if errors.Is(err, load.ErrWentAway) {
+			closeHTTP2(conn)
+			if conn, err = openHTTP2(c.lane); err == nil {
+				err = plainlyHTTP2(conn)
+			}
+		}
+		client := ""
+		if conn != nil {
+			client = conn.LocalAddr().String()
+		}
+		c.count(client, err)
+		c.mu.Lock()
+		c.counts.HTTP2++
+		c.mu.Unlock()
+		if err != nil {
+			closeHTTP2(conn)
+			conn = nil
+		}
 	}
-	l.Refused = conn == nil || errors.Is(err, syscall.ECONNREFUSED)
-	c.counts.Losses = append(c.counts.Losses, l)
+	closeHTTP2(conn)
+}
+
+func openHTTP2(lane *site.Lane) (*load.HTTP2, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
+	defer cancel()
+	conn, err := lane.Dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("no connection: %w", err)
+	}
+	return load.NewHTTP2(ctx, conn)
+}
+
+func closeHTTP2(conn *load.HTTP2) {
+	if conn != nil {
+		conn.Close()
+	}
+}
+
+func plainlyHTTP2(conn *load.HTTP2) error {
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
+	defer cancel()
+	response, err := conn.Do(ctx, http.MethodPost, "/")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", response.StatusCode)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return err
 }
 
 // lost counts state that is not there any more.
@@ -139,6 +206,14 @@ func open(lane *site.Lane) (*connection, error) {
 		return nil, fmt.Errorf("no connection: %w", err)
 	}
 	return &connection{Conn: conn, reader: bufio.NewReader(conn)}, nil
+}
+
+// client is the address of the client's end; "": there is no connection.
+func (c *connection) client() string {
+	if c == nil {
+		return ""
+	}
+	return c.LocalAddr().String()
 }
 
 func (c *connection) close() {

@@ -236,7 +236,7 @@ func (b *board) one(ctx context.Context, v machine.Version, lane *site.Lane, c c
 		b.report.Missed = append(b.report.Missed, fmt.Sprintf("systemd %s, %v", v, c))
 		return
 	}
-	one := result{version: string(v), cell: c, judgement: judge(c, o, r.forecasts(c)), requests: o.counts.Requests, took: o.took}
+	one := result{version: string(v), cell: c, judgement: judge(c, o, r.forecasts(c)), requests: o.counts.Requests, http2: o.counts.HTTP2, took: o.took}
 	if !one.well() {
 		program.Say("systemd %s, %v: %s", v, c, strings.Join(one.problems(), "; "))
 		b.log(ctx, lane)

@@ -22,6 +22,7 @@ type result struct {
 	cell    cell
 	judgement
 	requests int
+	http2    int // of requests
 	took     time.Duration
 }
 
@@ -36,6 +37,7 @@ type report struct {
 	Impossible     int            `json:"cells_impossible"` // no process for the fault to meet
 
 	Requests      int `json:"requests"`
+	HTTP2Requests int `json:"http2_requests"` // of Requests
 	Refused       int `json:"refused"`
 	LostElsewhere int `json:"lost_elsewhere"` // on connections that no victim held
 	LostOnVictim  int `json:"lost_on_victim"`
@@ -60,6 +62,7 @@ func (r *report) add(one result) {
 	r.Cells++
 	r.CellsByVersion[one.version]++
 	r.Requests += one.requests
+	r.HTTP2Requests += one.http2
 	r.Refused += len(one.refused)
 	r.LostElsewhere += len(one.lostElsewhere)
 	r.LostOnVictim += one.lostOnVictim

@@ -107,8 +107,12 @@ func run(ctx context.Context) error {
 		h.counter = &counter{injector: injector}
 		svc.Keep(h.counter)
 	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
 	server := httpdrain.New(&http.Server{
-		Handler: h.mux(),
+		Handler:   h.mux(),
+		Protocols: protocols,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			injector.Accepted(c.RemoteAddr().String())
 			return ctx

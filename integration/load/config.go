@@ -74,6 +74,10 @@ type Config struct {
 	Thinking int
 	Think    Range
 
+	// HTTP2 are the clients that keep a connection of HTTP/2, without TLS. By default
+	// there are none: the service has to speak it.
+	HTTP2 Clients
+
 	// Stream are the clients that hold an echo stream. By default 12 of them
 	// send 240 lines a second.
 	Stream Clients
@@ -145,8 +149,8 @@ func (c Config) withDefaults() (Config, error) {
 	for _, k := range []struct {
 		field string
 		Clients
-	}{{"Short", c.Short}, {"KeepAlive", c.KeepAlive}, {"Stream", c.Stream}, {"Query", c.Query}} {
-		if k.Rate < 0 {
+	}{{"Short", c.Short}, {"KeepAlive", c.KeepAlive}, {"HTTP2", c.HTTP2}, {"Stream", c.Stream}, {"Query", c.Query}} {
+		if k.Rate < 0 || k.Rate == 0 && k.Count > 0 {
 			return c, fmt.Errorf("load: Config.%s.Rate: %v: a rate is positive; set Count to -1 for no such clients", k.field, k.Rate)
 		}
 	}

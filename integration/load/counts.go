@@ -17,6 +17,9 @@ type Counts struct {
 	// had a whole and valid answer.
 	Requests, Failed int
 
+	// HTTP2Requests and HTTP2Failed are those of them that were made over HTTP/2.
+	HTTP2Requests, HTTP2Failed int
+
 	// Connections were opened for them. A connection that could not be opened
 	// is not among them, but its request has failed.
 	Connections int
@@ -62,7 +65,7 @@ type Generation struct {
 // A Failure is one thing that went wrong, as its client saw it.
 type Failure struct {
 	At     time.Time
-	Client string // "short", "keep-alive", "thinking", "stream", "query"
+	Client string // "short", "keep-alive", "thinking", "http2", "stream", "query"
 	Reason string // a sentence with the endpoint, what was done and what came of it
 }
 
@@ -120,6 +123,8 @@ func total(tallies []*tally, f *failures) Counts {
 		c := &t.counts
 		sum.Requests += c.Requests
 		sum.Failed += c.Failed
+		sum.HTTP2Requests += c.HTTP2Requests
+		sum.HTTP2Failed += c.HTTP2Failed
 		sum.Connections += c.Connections
 		sum.Slowest = max(sum.Slowest, c.Slowest)
 		sum.Streams += c.Streams

@@ -14,25 +14,28 @@
 //     which the server closed while it was idle, too: only an answer that says
 //     "Connection: close" ends a connection without a failure, because only that
 //     tells the client in time.
+//   - A request over HTTP/2 has a stream of its own on such a connection. Only GOAWAY ends
+//     the connection without a failure, and only if no request was refused by it.
 //   - A stream carries numbered lines for a bounded life, several of them on
 //     their way at once. Each has to come back whole, once, in order. Anything
 //     else, and an end the client did not ask for, is a broken stream.
 //   - A UDP query is sent once. If no answer comes within a generous time it is
 //     lost, even if an answer comes later.
 //
-// Five kinds of client run side by side: short connections (one request each),
+// Six kinds of client run side by side: short connections (one request each),
 // keep-alive connections (as many requests as the server allows, some of them
 // slow ones, so that a takeover always finds requests in flight), thinking
 // clients (keep-alive connections that sit idle between requests, so that a
-// takeover always finds idle connections), streams (TCP, Unix stream and Unix
-// seqpacket) and queries (UDP). The rates are bounded: the service under load
-// often shares two cores with its clients.
+// takeover always finds idle connections), connections of HTTP/2, streams (TCP,
+// Unix stream and Unix seqpacket) and queries (UDP). The rates are bounded: the
+// service under load often shares two cores with its clients.
 //
 // # What the services must speak
 //
 // The web service answers GET / and GET /slow?d=20ms with 200, a header
-// X-Generation (a decimal number from 1) and optionally X-Build. The echo
-// service answers the line "payload\n" with "GENERATION payload\n" on streams,
+// X-Generation (a decimal number from 1) and optionally X-Build; for clients of
+// HTTP/2 it speaks that without TLS, and answers POST / as well. The echo service
+// answers the line "payload\n" with "GENERATION payload\n" on streams,
 // and each packet or datagram "payload" with "GENERATION payload".
 //
 // # Descriptors

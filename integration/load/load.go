@@ -39,6 +39,10 @@ func Start(ctx context.Context, config Config) (*Load, error) {
 		c := webClient{config: &l.config, tally: t, end: end}
 		c.thinking(ctx)
 	})
+	l.each("http2", config.Web, config.HTTP2.Count, func(t *tally, end Endpoint) {
+		c := http2Client{config: &l.config, tally: t, end: end}
+		c.run(ctx)
+	})
 	l.each("stream", config.Streams, config.Stream.Count, func(t *tally, end Endpoint) {
 		c := streamClient{config: &l.config, tally: t, end: end}
 		c.run(ctx)

@@ -35,8 +35,11 @@ func TestEveryKindAgainstServicesThatLoseNothing(t *testing.T) {
 		Think:      Range{time.Millisecond, 20 * time.Millisecond},
 		Slow:       time.Millisecond,
 		Stream:     Clients{Count: 6, Rate: 1200},
+		HTTP2:      Clients{Count: 4, Rate: 400},
 	})
-	until(t, l, func(c Counts) bool { return c.Requests > 1000 && c.Streams > 20 && c.UDPQueries > 120 })
+	until(t, l, func(c Counts) bool {
+		return c.Requests > 1000 && c.HTTP2Requests > 100 && c.Streams > 20 && c.UDPQueries > 120
+	})
 	web.generation.Store(2)
 	until(t, l, func(c Counts) bool { return len(c.Web) == 2 && c.Web[1].Answers > 100 })
 	c := l.Stop()
@@ -108,6 +111,7 @@ func TestConfigErrors(t *testing.T) {
 		`Config.Queries: network "unixgram" of /q: use one of ["udp"]`: {Queries: []Endpoint{{"unixgram", "/q"}}},
 		"Config.Think: from 2s to 1s":                                  {Web: ok, Think: Range{2 * time.Second, time.Second}},
 		"Config.Short.Rate: -1":                                        {Web: ok, Short: Clients{Rate: -1}},
+		"Config.HTTP2.Rate: 0":                                         {Web: ok, HTTP2: Clients{Count: 1}},
 	} {
 		if _, err := Start(t.Context(), config); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want an error that says %q", config, err, want)

@@ -41,7 +41,9 @@ func newWeb(t *testing.T, meddle func(w http.ResponseWriter, r *http.Request, n 
 			}
 		}
 		fmt.Fprintln(w, "hello")
-	})}
+	}), Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	for _, end := range ends {
 		go server.Serve(listen(t, end))
 	}

@@ -121,15 +121,21 @@ func readAnswer(r *bufio.Reader) (answer, error) {
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		return answer{}, fmt.Errorf("half an answer: %w", err)
 	}
+	a, err := checkAnswer(response)
+	if n := r.Buffered(); err == nil && n > 0 {
+		return answer{}, fmt.Errorf("%d bytes nobody asked for after the answer", n)
+	}
+	return a, err
+}
+
+// checkAnswer checks a response that is read.
+func checkAnswer(response *http.Response) (answer, error) {
 	if response.StatusCode != http.StatusOK {
 		return answer{}, fmt.Errorf("answered with status %s", response.Status)
 	}
 	generation, err := parseGeneration(response.Header.Get("X-Generation"))
 	if err != nil {
 		return answer{}, fmt.Errorf("header X-Generation: %w", err)
-	}
-	if n := r.Buffered(); n > 0 {
-		return answer{}, fmt.Errorf("%d bytes nobody asked for after the answer", n)
 	}
 	return answer{generation: generation, build: response.Header.Get("X-Build"), last: response.Close}, nil
 }

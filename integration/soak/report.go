@@ -13,6 +13,10 @@ type Report struct {
 
 	Requests int `json:"requests"`
 	Failed   int `json:"failed"`
+	// Of these, over HTTP/2.
+	HTTP2Requests int `json:"http2_requests"`
+	HTTP2Failed   int `json:"http2_failed"`
+
 	Restarts int `json:"restarts"`
 
 	LeakedDescriptors int `json:"leaked_descriptors"`      // of the main process
@@ -48,6 +52,7 @@ func (r *Report) judge() {
 		}
 	}
 	expect(r.Failed == 0 && r.Requests > 0, "%d of %d requests failed", r.Failed, r.Requests)
+	expect(r.HTTP2Requests > 0, "no requests were made over HTTP/2")
 	expect(r.Restarts == 0, "systemd has restarted the service %d times", r.Restarts)
 	expect(r.LeakedDescriptors == 0, "%d descriptors are left in the main process", r.LeakedDescriptors)
 	expect(r.LeakedPID1 == 0, "%d descriptors are left in PID 1", r.LeakedPID1)

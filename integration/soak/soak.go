@@ -45,6 +45,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 		Web:       []load.Endpoint{{Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", c.Port)}},
 		Short:     load.Clients{Count: 4, Rate: 150},
 		KeepAlive: load.Clients{Count: 6, Rate: 200},
+		HTTP2:     load.Clients{Count: 4, Rate: 100},
 		Thinking:  4, Think: load.Range{Min: 20 * time.Millisecond, Max: 300 * time.Millisecond},
 	})
 	if err != nil {
@@ -53,6 +54,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 	err = s.upgrades(ctx)
 	counts := l.Stop()
 	r.Requests, r.Failed = counts.Requests, counts.Failed
+	r.HTTP2Requests, r.HTTP2Failed = counts.HTTP2Requests, counts.HTTP2Failed
 	for _, f := range counts.Failures {
 		r.problem("%s: %s", f.Client, f.Reason)
 	}
