@@ -111,7 +111,7 @@ func (p *Process) End() error {
 	case err != nil:
 		return fmt.Errorf("standin: %w", os.NewSyscallError("wait4", err))
 	case status.Signaled():
-		return fmt.Errorf("standin: PID %d was ended by %v", p.pid, status.Signal())
+		return fmt.Errorf("standin: PID %d was killed by %s", p.pid, unix.SignalName(status.Signal()))
 	case status.ExitStatus() != 0:
 		return fmt.Errorf("standin: PID %d failed: %w", p.pid, syscall.Errno(status.ExitStatus()))
 	}
