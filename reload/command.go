@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,9 @@ type Command struct {
 	// each that begins with the directive, such as "EnvironmentFile=/etc/web.env:
 	// permission denied". It goes into the verdict.
 	LeftBehind []string
+	// StartedWith is what [Service.StartedWith] returns there, MaxStartedWith bytes at
+	// most.
+	StartedWith string
 }
 
 // Command returns what this process was started with, by systemd or by its
@@ -38,6 +42,8 @@ func (s *Service) Command() Command {
 		Argv:    slices.Clone(s.started.Argv),
 		Environ: slices.Clone(s.started.Environ),
 		Dir:     s.started.Dir,
+
+		StartedWith: s.StartedWith(),
 	}
 }
 
@@ -53,13 +59,16 @@ type command struct {
 
 // command finds out what an upgrade would start now.
 func (s *Service) command(ctx context.Context) (command, error) {
-	c := command{Command: s.started}
+	c := command{Command: s.Command()}
 	if s.config.Command != nil {
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
 		asked, err := s.config.Command(ctx, s)
 		if err != nil {
 			return command{}, because(fmt.Errorf("%w: Config.Command", ErrSpawn), err)
+		}
+		if n := len(asked.StartedWith); n > MaxStartedWith {
+			return command{}, openly(fmt.Errorf("%w: Config.Command: StartedWith has %d bytes, %d is the most", ErrSpawn, n, MaxStartedWith))
 		}
 		c.replace(asked)
 	}
@@ -88,6 +97,7 @@ func (c *command) replace(asked Command) {
 		c.Dir = asked.Dir
 	}
 	c.LeftBehind = asked.LeftBehind
+	c.StartedWith = cmp.Or(asked.StartedWith, c.StartedWith)
 }
 
 // executable is the file to start under that argv[0].

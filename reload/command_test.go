@@ -46,7 +46,11 @@ func TestCommand(t *testing.T) {
 	dir := t.TempDir()
 	started := Command{Argv: []string{"/opt/old", "--started"}, Environ: []string{"OWN=1"}, Dir: dir}
 	said := errors.New("nobody knows")
-	asked := Command{[]string{"/opt/new", "--flag"}, []string{"NEW=1"}, "/", []string{"EnvironmentFile=/etc/x: no"}}
+	asked := Command{[]string{"/opt/new", "--flag"}, []string{"NEW=1"}, "/", []string{"EnvironmentFile=/etc/x: no"}, "note"}
+	noted := func(c Command) Command {
+		c.StartedWith = "noted"
+		return c
+	}
 	for _, c := range []struct {
 		name      string
 		directory string  // Config.Directory
@@ -55,12 +59,12 @@ func TestCommand(t *testing.T) {
 		want      command
 	}{
 		{"all of it", "", asked, nil, command{asked, "/opt/new"}},
-		{"Config.Directory goes first", "/usr", asked, nil, command{Command{asked.Argv, asked.Environ, "/usr", asked.LeftBehind}, "/opt/new"}},
-		{"nothing new", "", Command{}, nil, command{started, "/opt/old"}},
-		{"an empty environment", "", Command{Environ: []string{}}, nil, command{Command{started.Argv, []string{}, dir, nil}, "/opt/old"}},
+		{"Config.Directory goes first", "/usr", asked, nil, command{Command{asked.Argv, asked.Environ, "/usr", asked.LeftBehind, "note"}, "/opt/new"}},
+		{"nothing new", "", Command{}, nil, command{noted(started), "/opt/old"}},
+		{"an empty environment", "", Command{Environ: []string{}}, nil, command{noted(Command{started.Argv, []string{}, dir, nil, ""}), "/opt/old"}},
 		{"no answer", "", Command{}, said, command{}},
 	} {
-		s := &Service{started: started}
+		s := &Service{started: started, startedWith: "noted"}
 		s.config.Directory = c.directory
 		s.config.Command = func(ctx context.Context, svc *Service) (Command, error) {
 			if _, bounded := ctx.Deadline(); !bounded || svc != s {
@@ -163,7 +167,7 @@ func TestSetStartedWith(t *testing.T) {
 	if err := s.SetStartedWith(strings.Repeat("x", MaxStartedWith+1)); err == nil {
 		t.Error("a text that is too long is taken")
 	}
-	if got := s.hello().StartedWith; len(got) != MaxStartedWith {
+	if got := s.Command().StartedWith; len(got) != MaxStartedWith {
 		t.Errorf("a successor learns %d bytes of %d", len(got), MaxStartedWith)
 	}
 }

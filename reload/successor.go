@@ -62,13 +62,13 @@ func (s *Service) spawn() (*successor, error) {
 	})
 	go s.watch(next)
 	// It reads this, or it dies and watch says so.
-	if err := line.Greet(s.hello(), s.descriptors()); err != nil {
+	if err := line.Greet(s.hello(start.StartedWith), s.descriptors()); err != nil {
 		s.log.Debug("greeting", "error", err)
 	}
 	return next, nil
 }
 
-func (s *Service) hello() handover.Hello {
+func (s *Service) hello(startedWith string) handover.Hello {
 	return handover.Hello{
 		Protocol:   handover.Current,
 		Generation: s.generation + 1,
@@ -76,7 +76,7 @@ func (s *Service) hello() handover.Hello {
 		PID:        s.pid,
 		Build:      s.config.Build,
 
-		StartedWith: s.StartedWith(),
+		StartedWith: startedWith,
 		Stdout:      s.logs[0],
 		Stderr:      s.logs[1],
 	}

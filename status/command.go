@@ -46,15 +46,14 @@ func Command(ctx context.Context, svc *reload.Service) (reload.Command, error) {
 	if err != nil {
 		return reload.Command{}, err
 	}
-	own := svc.Command().Environ
+	own := svc.Command()
+	before, _ := parseStarted(own.StartedWith)
 	variables := x.Variables()
-	c := reload.Command{LeftBehind: slices.Concat(unread(variables), renewed(x, own, true))}
-	err = note(svc, func(s *started) {
-		c.Environ = environment(own, s.Variables, variables, x.Unset)
-		s.add(variables)
-	})
-	if err != nil {
-		return reload.Command{}, err
+	environ, then, doubtful := before.follow(own.Environ, variables, x.Unset)
+	c := reload.Command{
+		Environ:     environ,
+		LeftBehind:  slices.Concat(unread(variables), doubtful, renewed(x, own.Environ, true)),
+		StartedWith: then.String(),
 	}
 	c.Argv = slices.Clone(x.Arguments(c.Environ))
 	if svc.Config().Executable == "" {
@@ -69,53 +68,6 @@ func scopeOf(user bool) units.Scope {
 		return units.User
 	}
 	return units.System
-}
-
-// bySystemd are the variables that systemd sets itself where the unit does not: what
-// the unit no longer says of them is not known here.
-var bySystemd = strings.Fields("PATH LANG USER LOGNAME HOME SHELL TERM")
-
-// environment is own, less what the unit has set before, and with what it sets now. If a
-// file cannot be read, a variable that may be from there stays as it is: all but those
-// that another source was seen to set to the very value.
-func environment(own []string, before map[string]map[string]string, now []units.Variables, unset []string) []string {
-	hidden := make(map[string]bool) // the files that cannot be read
-	for _, source := range now {
-		if source.Err != nil {
-			hidden[source.Path] = true
-		}
-	}
-	var all []string
-	stays := make(map[string]bool)
-	set := func(name, kv string) {
-		all = slices.DeleteFunc(all, func(old string) bool { return strings.HasPrefix(old, name+"=") })
-		all = append(all, kv)
-	}
-	for _, kv := range own {
-		name, value, _ := strings.Cut(kv, "=")
-		seen, ours := false, false // the unit has set it; and a source that is known
-		for path, names := range before {
-			was, ok := names[name]
-			seen = seen || ok
-			ours = ours || ok && !hidden[path] && was == digest(value)
-		}
-		known := slices.Contains(bySystemd, name)
-		stays[name] = len(hidden) > 0 && !ours && !known
-		if !seen || known || stays[name] {
-			set(name, kv)
-		}
-	}
-	for _, source := range now {
-		for _, kv := range source.Assignments {
-			if name, _, _ := strings.Cut(kv, "="); !stays[name] {
-				set(name, kv)
-			}
-		}
-	}
-	return slices.DeleteFunc(all, func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(unset, name) || slices.Contains(unset, kv)
-	})
 }
 
 // directory is where systemd would start the service now, as this process sees it.

@@ -131,3 +131,23 @@ func TestOtherDirectory(t *testing.T) {
 		t.Errorf("where it would run is not there: %q", got)
 	}
 }
+
+// What the upgrade to this generation has left behind takes a restart, also when a later
+// upgrade has failed.
+func TestRestartNeeded(t *testing.T) {
+	now := reload.Snapshot{Party: reload.Party{Generation: 2}}
+	f := facts{restart: []string{"LimitNOFILE=", "EnvironmentFile="}}
+	want := []string{"LimitNOFILE=", "EnvironmentFile=", "StandardOutput="}
+	if got := f.restartNeeded(now); !slices.Equal(got, f.restart) {
+		t.Errorf("%q, want %q", got, f.restart)
+	}
+	now.Verdict = reload.Verdict{To: now.Party, LeftBehind: []string{"StandardOutput=", "EnvironmentFile="}}
+	if got := f.restartNeeded(now); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	f.left = f.leftBehind(now)
+	now.Verdict = reload.Verdict{To: reload.Party{Generation: 3}, Err: reload.ErrRefused, LeftBehind: []string{"another"}}
+	if got := f.restartNeeded(now); !slices.Equal(got, want) {
+		t.Errorf("after a failed upgrade: %q, want %q", got, want)
+	}
+}

@@ -16,7 +16,27 @@ import (
 type facts struct {
 	problems []string // settings that do not go together with reload.Config
 	restart  []string // settings that have changed, and take a restart
-	left     []string // what the upgrade to this generation has left behind
+	left     []string // what the upgrade to this generation has left behind, as it was seen
+}
+
+// leftBehind is what the upgrade to this generation has left behind. A later one that has
+// failed may have hidden its verdict.
+func (f facts) leftBehind(now reload.Snapshot) []string {
+	if v := now.Verdict; v.Err == nil && v.To.Generation == now.Generation {
+		return v.LeftBehind
+	}
+	return f.left
+}
+
+// restartNeeded is the property of that name.
+func (f facts) restartNeeded(now reload.Snapshot) []string {
+	all := slices.Clone(f.restart)
+	for _, line := range f.leftBehind(now) {
+		if !slices.Contains(all, line) {
+			all = append(all, line)
+		}
+	}
+	return all
 }
 
 // lookTimeout bounds a look: nobody waits for it.
@@ -85,17 +105,11 @@ func (e *exporter) look(ctx context.Context, first bool) error {
 			}
 		}
 	}
-	if v, _ := e.svc.LastVerdict(); v.Err == nil && v.To.Generation == e.svc.Generation() {
-		seen.left = v.LeftBehind
-	}
+	now := e.svc.Snapshot()
+	seen.left = seen.leftBehind(now)
 	seen.restart = e.restartNeeded(startedWith(version, x), x)
-	for _, line := range seen.left {
-		if !slices.Contains(seen.restart, line) {
-			seen.restart = append(seen.restart, line)
-		}
-	}
-	if len(seen.restart) > 0 {
-		e.log.Warn("a restart is needed: a reload does not bring this along", "changed", strings.Join(seen.restart, "; "))
+	if needed := seen.restartNeeded(now); len(needed) > 0 {
+		e.log.Warn("a restart is needed: a reload does not bring this along", "changed", strings.Join(needed, "; "))
 	}
 	if x.NeedDaemonReload {
 		e.log.Warn("the unit's files have changed since systemd has read them: run systemctl daemon-reload")
@@ -138,11 +152,10 @@ func (e *exporter) restartNeeded(now started, x units.Execution) []string {
 	}
 	// Otherwise systemd may have read other settings meanwhile.
 	if !known && x.Loaded <= since {
-		err := note(e.svc, func(s *started) {
-			s.Systemd, s.Settings = now.Systemd, now.Settings
-			s.add(x.Variables())
-		})
-		if err != nil {
+		if before.Variables != nil { // its predecessor knows better
+			now.Variables = before.Variables
+		}
+		if err := e.svc.SetStartedWith(now.String()); err != nil {
 			e.log.Debug("later generations will not know what takes a restart", "error", err)
 		}
 	}

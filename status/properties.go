@@ -40,7 +40,7 @@ func properties(now reload.Snapshot, unit facts) map[string]any {
 		"AttemptsNotLasting": uint64(max(now.Attempts-(now.Generation-1), 0)),
 		"Verdict":            verdictToWire(now.Verdict),
 		"UnitProblems":       texts(unit.problems),
-		"RestartNeeded":      texts(unit.restart),
+		"RestartNeeded":      texts(unit.restartNeeded(now)),
 	}
 }
 

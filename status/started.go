@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/units"
@@ -22,8 +21,8 @@ type started struct {
 	Systemd int `json:"systemd"`
 	// Settings are by directive: a digest, and after "=" the value unless it is long.
 	Settings map[string]string `json:"settings"`
-	// Variables are digests of the values that the unit sets, by source, "" for
-	// Environment= or the path of a file, and name. "": that source has set it once.
+	// Variables are digests of the values that the unit has set, by source, "" for
+	// Environment= or the path of a file, and name.
 	Variables map[string]map[string]string `json:"variables"`
 }
 
@@ -42,44 +41,13 @@ func startedWith(systemd int, x units.Execution) started {
 			s.Settings[directive], _, _ = strings.Cut(value, "=")
 		}
 	}
-	s.add(x.Variables())
+	for _, source := range x.Variables() {
+		s.note(source)
+	}
 	return s
 }
 
 func digest(value string) string { return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(value))) }
-
-// add notes what the sources set now that can be read.
-func (s *started) add(now []units.Variables) {
-	for _, source := range now {
-		if source.Err != nil {
-			continue
-		}
-		names := make(map[string]string)
-		for name := range s.Variables[source.Path] {
-			names[name] = ""
-		}
-		for _, kv := range source.Assignments {
-			name, value, _ := strings.Cut(kv, "=")
-			names[name] = digest(value)
-		}
-		if s.Variables == nil {
-			s.Variables = make(map[string]map[string]string)
-		}
-		s.Variables[source.Path] = names
-	}
-}
-
-// noting makes a change of the note one step.
-var noting sync.Mutex
-
-// note changes what later generations will know.
-func note(svc *reload.Service, change func(*started)) error {
-	noting.Lock()
-	defer noting.Unlock()
-	s, _ := parseStarted(svc.StartedWith())
-	change(&s)
-	return svc.SetStartedWith(s.String())
-}
 
 // parseStarted reads what an earlier generation has noted, maybe one of another build; ok
 // is false if it has no settings, or none that this build understands.
@@ -90,7 +58,7 @@ func parseStarted(text string) (s started, ok bool) {
 	return s, s.Systemd > 0
 }
 
-// String has the values that there is room for, the shorter ones first.
+// String has what there is room for, the shorter values first, and variables last.
 func (s started) String() string {
 	for longest := 64; ; longest /= 2 {
 		short := s
@@ -105,8 +73,14 @@ func (s started) String() string {
 		if err != nil {
 			return "" // there is nothing in it that JSON does not have
 		}
-		if len(text) <= reload.MaxStartedWith || longest == 0 {
+		if len(text) <= reload.MaxStartedWith {
 			return string(text)
+		}
+		if longest == 0 {
+			if s.Variables == nil {
+				return ""
+			}
+			s.Variables = nil
 		}
 	}
 }
@@ -130,55 +104,4 @@ func (s started) changed(now started, follows bool) []string {
 		}
 	}
 	return all
-}
-
-// otherVariables says which variables the sources set otherwise now than they did, a line
-// for each source. Of a file that was not read before, own tells what it has set.
-func (s started) otherVariables(now []units.Variables, own []string) []string {
-	all := []string{}
-	report := func(path string, names []string) {
-		if len(names) > 0 {
-			slices.Sort(names)
-			all = append(all, fmt.Sprintf("%s: %s changed since the start", sourceName(path), strings.Join(slices.Compact(names), ", ")))
-		}
-	}
-	there := make(map[string]bool)
-	for _, source := range now {
-		there[source.Path] = true
-		if source.Err != nil {
-			continue
-		}
-		before, known := s.Variables[source.Path]
-		set := make(map[string]string)
-		var names []string
-		for _, kv := range source.Assignments {
-			name, value, _ := strings.Cut(kv, "=")
-			set[name] = value
-		}
-		for name, value := range set {
-			if known && before[name] != digest(value) || !known && !slices.Contains(own, name+"="+value) {
-				names = append(names, name)
-			}
-		}
-		for name, was := range before {
-			if _, ok := set[name]; !ok && was != "" {
-				names = append(names, name)
-			}
-		}
-		report(source.Path, names)
-	}
-	for _, path := range slices.Sorted(maps.Keys(s.Variables)) {
-		if !there[path] {
-			report(path, slices.Collect(maps.Keys(s.Variables[path])))
-		}
-	}
-	return all
-}
-
-// sourceName is how a source of variables is called in a unit.
-func sourceName(path string) string {
-	if path == "" {
-		return "Environment="
-	}
-	return "EnvironmentFile=" + path
 }

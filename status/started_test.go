@@ -2,7 +2,6 @@ package status
 
 import (
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -72,92 +71,6 @@ func TestStarted(t *testing.T) {
 		if got, ok := parseStarted(text); len(text) > reload.MaxStartedWith || !ok || len(got.Settings) != len(all.Fixed)+1 {
 			t.Errorf("%d bytes with %d settings, %d is the most", len(text), len(got.Settings), reload.MaxStartedWith)
 		}
-	}
-}
-
-func TestEnvironment(t *testing.T) {
-	source := func(path string, assignments ...string) units.Variables {
-		return units.Variables{Path: path, Assignments: assignments}
-	}
-	unreadable := units.Variables{Path: "/secret", Err: os.ErrPermission}
-	seen := func(all ...units.Variables) map[string]map[string]string {
-		var s started
-		s.add(all)
-		return s.Variables
-	}
-	own := []string{"PATH=/bin", "INVOCATION_ID=1", "OLD=1", "KEPT=1", "LANG=C", "TOKEN=one", "LAST=1"}
-	for _, c := range []struct {
-		name   string
-		before map[string]map[string]string
-		now    []units.Variables
-		unset  []string
-		want   []string
-	}{
-		{
-			"the unit's variables are what it says now",
-			seen(source("", "KEPT=1", "LANG=C", "OLD=1")),
-			[]units.Variables{source("", "KEPT=2", "NEW=1"), source("/etc/x", "KEPT=3", "GONE=1", "HERE=1")},
-			[]string{"GONE", "HERE=2", "LAST=1"},
-			[]string{"PATH=/bin", "INVOCATION_ID=1", "LANG=C", "TOKEN=one", "NEW=1", "KEPT=3", "HERE=1"},
-		}, {
-			"what a file has set goes with the file",
-			seen(source("/etc/x", "OLD=1", "KEPT=1")), nil, nil,
-			[]string{"PATH=/bin", "INVOCATION_ID=1", "LANG=C", "TOKEN=one", "LAST=1"},
-		}, {
-			"what a file that cannot be read has set stays",
-			seen(source("", "OLD=1", "KEPT=1"), source("/secret", "TOKEN=one")),
-			[]units.Variables{source("", "KEPT=2", "PATH=/opt"), unreadable}, nil,
-			[]string{"INVOCATION_ID=1", "LANG=C", "TOKEN=one", "LAST=1", "KEPT=2", "PATH=/opt"},
-		}, {
-			"and overrides what others set, though it was never read",
-			seen(source("", "TOKEN=default", "OLD=1", "KEPT=1")),
-			[]units.Variables{source("", "TOKEN=default", "KEPT=2"), unreadable}, nil,
-			[]string{"PATH=/bin", "INVOCATION_ID=1", "LANG=C", "TOKEN=one", "LAST=1", "KEPT=2"},
-		}, {
-			"nothing was seen",
-			nil, []units.Variables{source("", "TOKEN=default", "NEW=1"), unreadable}, nil,
-			[]string{"PATH=/bin", "INVOCATION_ID=1", "OLD=1", "KEPT=1", "LANG=C", "TOKEN=one", "LAST=1", "NEW=1"},
-		},
-	} {
-		if got := environment(own, c.before, c.now, c.unset); !slices.Equal(got, c.want) {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
-		}
-	}
-}
-
-// What a file has set stays known, from one generation that could read it to the next.
-func TestVariablesStayKnown(t *testing.T) {
-	var s started
-	s.add([]units.Variables{{Path: "/x", Assignments: []string{"A=1", "B=1"}}})
-	s.add([]units.Variables{{Path: "/x", Err: os.ErrPermission}})
-	s.add([]units.Variables{{Path: "/x", Assignments: []string{"A=2"}}})
-	if want := map[string]string{"A": digest("2"), "B": ""}; !maps.Equal(s.Variables["/x"], want) {
-		t.Errorf("%q, want %q", s.Variables["/x"], want)
-	}
-}
-
-func TestOtherVariables(t *testing.T) {
-	var s started
-	s.add([]units.Variables{
-		{Assignments: []string{"A=1", "B=1"}},
-		{Path: "/x", Assignments: []string{"C=1", "D=1"}},
-		{Path: "/hidden", Assignments: []string{"E=1"}},
-		{Path: "/dropped", Assignments: []string{"F=1"}},
-	})
-	got := s.otherVariables([]units.Variables{
-		{Assignments: []string{"A=1", "B=2", "A=1"}},
-		{Path: "/x", Assignments: []string{"D=1", "G=1"}},
-		{Path: "/hidden", Err: os.ErrPermission},
-		{Path: "/new", Assignments: []string{"H=1", "I=1"}},
-	}, []string{"H=1", "I=2"})
-	want := []string{
-		"Environment=: B changed since the start",
-		"EnvironmentFile=/x: C, G changed since the start",
-		"EnvironmentFile=/new: I changed since the start",
-		"EnvironmentFile=/dropped: F changed since the start",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
 	}
 }
 
