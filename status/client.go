@@ -68,6 +68,7 @@ type State struct {
 	Version     string
 	Revision    string
 	MainPID     int
+	Since       time.Time // it became the main process; zero: not known
 	Connections int
 	Draining    []reload.Draining
 	Sockets     []reload.Socket

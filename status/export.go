@@ -67,6 +67,7 @@ func Export(ctx context.Context, svc *reload.Service, config Config) {
 		looked: -1,
 	}
 	e.news.learned = make(chan struct{}, 1)
+	go e.object.tenure.follow(svc)
 	go e.run(ctx)
 }
 

@@ -118,7 +118,11 @@ func TestNameFollowsMain(t *testing.T) {
 		}
 	}
 	upgrade("v2", 2, "")
+	second := serving(t, c, 2)
 	upgrade("crash", 2, "the successor refused") // and its words are the journal's
+	if s := serving(t, c, 2); !second.Since.After(first.Since) || !s.Since.Equal(second.Since) {
+		t.Errorf("generation 1 is main since %v, 2 since %v, and after an upgrade that failed since %v", first.Since, second.Since, s.Since)
+	}
 	upgrade("v3", 3, "")
 	upgrade("linger", 4, "")
 	upgrade("v5", 5, "")

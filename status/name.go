@@ -3,6 +3,7 @@ package status
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -46,6 +47,34 @@ func Name(unit string) (string, error) {
 		return "", fmt.Errorf("status: %w: %q would be longer than %d characters; set Config.Name", ErrNoName, unit, maxName)
 	}
 	return b.String(), nil
+}
+
+// UnitOf is the unit that [Name] gives that name; ok is false if there is none. It
+// needs no word of the service itself.
+func UnitOf(name string) (unit string, ok bool) {
+	escaped, ok := strings.CutPrefix(name, NamePrefix)
+	if !ok {
+		return "", false
+	}
+	var b []byte
+	for i := 0; i < len(escaped); i++ {
+		if escaped[i] != '_' {
+			b = append(b, escaped[i])
+			continue
+		}
+		if len(escaped)-i < 3 {
+			return "", false
+		}
+		c, err := strconv.ParseUint(escaped[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
+		}
+		b = append(b, byte(c))
+		i += 2
+	}
+	unit = string(b) + ".service"
+	again, err := Name(unit)
+	return unit, err == nil && again == name
 }
 
 // checkName checks a well-known name of the application's own choice.

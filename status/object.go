@@ -24,25 +24,33 @@ const (
 	errNotMain   = Interface + ".NotMain"
 	errForgotten = Interface + ".Forgotten"
 	errRefused   = Interface + ".Refused"
+	errLimits    = "org.freedesktop.DBus.Error.LimitsExceeded"
 	errFailed    = "org.freedesktop.DBus.Error.Failed"
 )
 
-// maxWaiting is how many calls may wait at the same time: a caller that has gone is
-// not noticed.
-const maxWaiting = 64
+// maxReading is how many calls may read properties at the same time: everyone may.
+const maxReading = 64
 
 // object is the service as the bus sees it.
 type object struct {
-	svc     *reload.Service
-	fixed   map[string]any
-	waiting chan struct{} // one for each call that waits
+	svc   *reload.Service
+	fixed map[string]any
 
+	// One for each call under way.
+	waiting, upgrading, reading chan struct{}
+
+	tenure   tenure
 	reported atomic.Uint64 // the last upgrade whose verdict systemd was told
 	facts    atomic.Pointer[facts]
 }
 
 func newObject(svc *reload.Service, unit string) *object {
-	return &object{svc: svc, fixed: fixed(svc, unit), waiting: make(chan struct{}, maxWaiting)}
+	return &object{
+		svc: svc, fixed: fixed(svc, unit),
+		waiting:   make(chan struct{}, maxWaiting),
+		upgrading: make(chan struct{}, maxUpgrading),
+		reading:   make(chan struct{}, maxReading),
+	}
 }
 
 // unit is what is known of the unit.
@@ -55,15 +63,16 @@ func (o *object) unit() facts {
 
 // exportOn makes the object answer on conn. The calls that wait end with ctx.
 func (o *object) exportOn(ctx context.Context, conn *dbus.Conn) error {
+	who := newCallers(ctx, conn)
 	for iface, methods := range map[string]map[string]any{
 		Interface: {
-			"Upgrade": func() (wireVerdict, *dbus.Error) {
-				return o.verdict(ctx, o.svc.Upgrade)
+			"Upgrade": func(sender dbus.Sender) (wireVerdict, *dbus.Error) {
+				return o.verdict(who, sender, o.upgrading, o.svc.Upgrade)
 			},
-			"Wait": func(attempt uint64) (wireVerdict, *dbus.Error) {
-				return o.verdict(ctx, func(ctx context.Context) (reload.Verdict, error) { return o.wait(ctx, attempt) })
+			"Wait": func(sender dbus.Sender, attempt uint64) (wireVerdict, *dbus.Error) {
+				return o.verdict(who, sender, o.waiting, func(ctx context.Context) (reload.Verdict, error) { return o.wait(ctx, attempt) })
 			},
-			"Preflight": func() *dbus.Error { return o.preflight(ctx) },
+			"Preflight": func(sender dbus.Sender) *dbus.Error { return o.preflight(who, sender) },
 			"MarkReported": func(attempt uint64) *dbus.Error {
 				o.reported.Store(attempt)
 				return nil
@@ -73,7 +82,7 @@ func (o *object) exportOn(ctx context.Context, conn *dbus.Conn) error {
 			"Get": o.get, "GetAll": o.getAll, "Set": o.set,
 		},
 		"org.freedesktop.DBus.Introspectable": {
-			"Introspect": func() (string, *dbus.Error) { return Introspection, nil },
+			"Introspect": o.introspect,
 		},
 	} {
 		if err := conn.ExportMethodTable(methods, Path, iface); err != nil {
@@ -87,24 +96,38 @@ func (o *object) exportOn(ctx context.Context, conn *dbus.Conn) error {
 // answer: godbus writes it a moment later, and nobody tells when.
 const answering = 100 * time.Millisecond
 
-// enter lets a call wait, until leave is called. A generation that drains stays
-// until it has answered.
-func (o *object) enter() (leave func(), refusal *dbus.Error) {
-	select {
-	case o.waiting <- struct{}{}:
-	default:
-		return nil, dbusError("org.freedesktop.DBus.Error.LimitsExceeded", fmt.Errorf("%d calls wait already", maxWaiting))
+// enter lets a call wait, in one of the places of room, until leave is called or its
+// context ends. A generation that drains stays until it has answered.
+func (o *object) enter(who *callers, sender dbus.Sender, room chan struct{}) (ctx context.Context, leave func(), refusal *dbus.Error) {
+	ctx, answered, err := who.enter(sender)
+	if err != nil {
+		return nil, nil, dbusError(errLimits, err)
+	}
+	if refusal := take(room, "calls wait"); refusal != nil {
+		answered()
+		return nil, nil, refusal
 	}
 	done := o.svc.Begin()
-	return func() {
+	return ctx, func() {
 		time.AfterFunc(answering, done)
-		<-o.waiting
+		<-room
+		answered()
 	}, nil
 }
 
+// take takes a place of room, or refuses.
+func take(room chan struct{}, what string) *dbus.Error {
+	select {
+	case room <- struct{}{}:
+		return nil
+	default:
+		return dbusError(errLimits, fmt.Errorf("%d %s already", cap(room), what))
+	}
+}
+
 // verdict answers with what f returns.
-func (o *object) verdict(ctx context.Context, f func(context.Context) (reload.Verdict, error)) (wireVerdict, *dbus.Error) {
-	leave, refusal := o.enter()
+func (o *object) verdict(who *callers, sender dbus.Sender, room chan struct{}, f func(context.Context) (reload.Verdict, error)) (wireVerdict, *dbus.Error) {
+	ctx, leave, refusal := o.enter(who, sender, room)
 	if refusal != nil {
 		return wireVerdict{}, refusal
 	}
@@ -136,10 +159,23 @@ func (o *object) all() map[string]any {
 	all := properties(o.svc.Snapshot(), o.unit())
 	maps.Copy(all, o.fixed)
 	all["Reported"] = o.reported.Load()
+	all["MainSinceUSec"] = o.tenure.usec.Load()
 	return all
 }
 
+func (o *object) introspect() (string, *dbus.Error) {
+	if refusal := take(o.reading, "calls read"); refusal != nil {
+		return "", refusal
+	}
+	defer func() { <-o.reading }()
+	return Introspection, nil
+}
+
 func (o *object) getAll(iface string) (map[string]dbus.Variant, *dbus.Error) {
+	if refusal := take(o.reading, "calls read"); refusal != nil {
+		return nil, refusal
+	}
+	defer func() { <-o.reading }()
 	if iface != Interface && iface != "" {
 		return map[string]dbus.Variant{}, nil
 	}
@@ -147,6 +183,10 @@ func (o *object) getAll(iface string) (map[string]dbus.Variant, *dbus.Error) {
 }
 
 func (o *object) get(iface, property string) (dbus.Variant, *dbus.Error) {
+	if refusal := take(o.reading, "calls read"); refusal != nil {
+		return dbus.Variant{}, refusal
+	}
+	defer func() { <-o.reading }()
 	value, ok := o.all()[property]
 	if !ok || iface != Interface && iface != "" {
 		return dbus.Variant{}, dbusError("org.freedesktop.DBus.Error.UnknownProperty", fmt.Errorf("%s has no property %q", iface, property))

@@ -20,6 +20,7 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 		StoreUsed, StoreMax                    uint32
 		Keeps                                  bool
 		Attempts, AttemptsNotLasting, Reported uint64
+		MainSinceUSec                          uint64
 		Draining                               []wireDraining
 		Sockets                                []wireSocket
 		Verdict                                wireVerdict
@@ -43,6 +44,9 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 		Attempts: int(w.Attempts), NotLasting: int(w.AttemptsNotLasting),
 		Reported: int(w.Reported), Verdict: w.Verdict.verdict(),
 		UnitProblems: w.UnitProblems, RestartNeeded: w.RestartNeeded,
+	}
+	if w.MainSinceUSec != 0 {
+		s.Since = time.UnixMicro(int64(w.MainSinceUSec))
 	}
 	for _, d := range w.Draining {
 		s.Draining = append(s.Draining, reload.Draining{

@@ -1,15 +1,19 @@
 package status
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/instar-project/instar/reload"
+
+	"github.com/godbus/dbus/v5"
 )
 
 func TestName(t *testing.T) {
@@ -27,6 +31,14 @@ func TestName(t *testing.T) {
 		}
 		if err := checkName(got); err != nil {
 			t.Error(err)
+		}
+		if back, ok := UnitOf(got); !ok || back != strings.TrimSuffix(unit, ".service")+".service" {
+			t.Errorf("UnitOf(%q) = %q, %v", got, back, ok)
+		}
+	}
+	for _, name := range []string{"", "org.example.web", NamePrefix, NamePrefix + "a_zz", NamePrefix + "a_2", NamePrefix + "a-b", NamePrefix + "a_4A", NamePrefix + "a_62"} {
+		if unit, ok := UnitOf(name); ok {
+			t.Errorf("UnitOf(%q) = %q", name, unit)
 		}
 	}
 	for _, unit := range []string{"", ".service", strings.Repeat("a", 255)} {
@@ -47,6 +59,9 @@ func FuzzName(f *testing.F) {
 		name, err := Name(unit)
 		if err == nil {
 			err = checkName(name)
+			if back, ok := UnitOf(name); !ok || back != strings.TrimSuffix(unit, ".service")+".service" {
+				t.Errorf("%q: %q, %v", unit, back, ok)
+			}
 		} else if errors.Is(err, ErrNoName) {
 			err = nil
 		}
@@ -196,4 +211,98 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%+v: %v", c.now, got)
 		}
 	}
+}
+
+// A service of another version shows what it has: recorded answers to GetAll, as
+// busctl --json=short prints them.
+func TestStateOfOtherVersions(t *testing.T) {
+	first := time.UnixMicro(1764076800000000)
+	released := State{
+		Unit: "web.service", Generation: 3, Phase: "serving", Build: "v3", Version: "(devel)", Revision: "f151828", MainPID: 4703,
+		Connections: 40, Attempts: 3, NotLasting: 1, StoreUsed: 3, StoreMax: 64, Reported: 2,
+		Draining: []reload.Draining{{Party: reload.Party{Generation: 2, PID: 4702, Build: "v2"}, Connections: 7, Deadline: first.Add(time.Minute)}},
+		Sockets:  []reload.Socket{{Name: "http", Network: "tcp", Address: "[::]:8080"}},
+		Verdict: reload.Verdict{
+			Attempt: 3, From: reload.Party{Generation: 2, PID: 4702, Build: "v2"}, To: reload.Party{Generation: 3, PID: 4703, Build: "v3"},
+			Began: first, Steps: []reload.Step{{Phase: "preparing", Took: 1500 * time.Microsecond}},
+		},
+		UnitProblems: []string{"KillMode=process"}, RestartNeeded: []string{"LimitNOFILE="},
+	}
+	later := released
+	later.Since = first.Add(time.Second)
+	older := State{Unit: "web.service", Generation: 1, Phase: "serving", MainPID: 4701}
+	for file, want := range map[string]State{"f151828": released, "later": later, "older": older} {
+		got, err := stateFromWire(recorded(t, file))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v\n%+v\nwant\n%+v", file, err, got, want)
+		}
+	}
+	wrong := recorded(t, "f151828")
+	wrong["Verdict"] = dbus.MakeVariant("succeeded")
+	if _, err := stateFromWire(wrong); err == nil || !strings.Contains(err.Error(), "the property Verdict") {
+		t.Errorf("a verdict that is none: %v", err)
+	}
+}
+
+// recorded is an answer to GetAll in testdata.
+func recorded(t *testing.T, file string) map[string]dbus.Variant {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "getall", file+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct {
+		Data []map[string]struct {
+			Type string
+			Data any
+		}
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]dbus.Variant)
+	for name, v := range answer.Data[0] {
+		signature, err := dbus.ParseSignature(v.Type)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = dbus.MakeVariantWithSignature(native(v.Type, v.Data), signature)
+	}
+	return all
+}
+
+// native is a value as godbus reads it off the bus. Every number of a struct is one
+// that fits where it goes.
+func native(signature string, v any) any {
+	switch {
+	case signature == "u":
+		return uint32(v.(float64))
+	case signature == "t":
+		return uint64(v.(float64))
+	case signature == "as":
+		all := []string{}
+		for _, s := range v.([]any) {
+			all = append(all, s.(string))
+		}
+		return all
+	case strings.HasPrefix(signature, "a("):
+		all := [][]any{}
+		for _, one := range v.([]any) {
+			all = append(all, native(signature[1:], one).([]any))
+		}
+		return all
+	case signature[0] == '(':
+		var fields []any
+		rest := signature[1 : len(signature)-1]
+		for _, one := range v.([]any) {
+			end := 1
+			if strings.HasPrefix(rest, "a(") || rest[0] == '(' {
+				end = strings.IndexByte(rest, ')') + 1
+			}
+			fields = append(fields, native(rest[:end], one))
+			rest = rest[end:]
+		}
+		return fields
+	}
+	return v
 }

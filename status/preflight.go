@@ -38,8 +38,8 @@ func (c *Client) Preflight(ctx context.Context) error {
 }
 
 // preflight answers the method of that name.
-func (o *object) preflight(ctx context.Context) *dbus.Error {
-	leave, refusal := o.enter()
+func (o *object) preflight(who *callers, sender dbus.Sender) *dbus.Error {
+	ctx, leave, refusal := o.enter(who, sender, o.upgrading)
 	if refusal != nil {
 		return refusal
 	}
