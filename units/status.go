@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 )
 
 // Status is how a unit is, as systemd has it. The fields from MainPID on are
@@ -34,6 +35,8 @@ type Status struct {
 	Job *Job
 
 	MainPID   int
+	LastPID   int           // of the main process, or the last one there was
+	Exit      string        // how the last one ended, such as "exited with status 1"; "" if it runs, or there was none
 	NRestarts int           // by Restart=
 	Result    string        // "success", "exit-code", "start-limit-hit", …; of a socket too
 	Text      string        // STATUS= of sd_notify(3)
@@ -63,6 +66,8 @@ func (c *Conn) Query(ctx context.Context, unit string) (Status, error) {
 		ActiveEnter:      p.time("ActiveEnterTimestamp"),
 		Result:           p.text("Result"),
 		MainPID:          p.int("MainPID"),
+		LastPID:          p.int("ExecMainPID"),
+		Exit:             exit(p.int("ExecMainCode"), p.int("ExecMainStatus")),
 		NRestarts:        p.int("NRestarts"),
 		Text:             p.text("StatusText"),
 		Errno:            syscall.Errno(p.int("StatusErrno")),
@@ -73,6 +78,22 @@ func (c *Conn) Query(ctx context.Context, unit string) (Status, error) {
 		return Status{}, c.failed("Query", unit, err)
 	}
 	return s, nil
+}
+
+// exit is the end of a process in words; code and status are those of waitid(2).
+func exit(code, status int) string {
+	const exited, killed, dumped = 1, 2, 3 // CLD_…
+	switch code {
+	case exited:
+		return fmt.Sprintf("exited with status %d", status)
+	case killed, dumped:
+		name := unix.SignalName(syscall.Signal(status))
+		if name == "" {
+			name = fmt.Sprintf("signal %d", status)
+		}
+		return "was killed by " + name
+	}
+	return ""
 }
 
 // properties are those of a unit, by name, as D-Bus has them. A name or a type

@@ -85,14 +85,14 @@ func (f fdsFlags) run(ctx context.Context, stdout, stderr io.Writer, unit string
 	case errors.Is(err, units.ErrDenied):
 		return fmt.Errorf("%s: %w", unit, units.ErrDenied)
 	case errors.Is(err, units.ErrStoreDisabled):
-		fmt.Fprintf(stderr, "instar: %s: %v\n", unit, units.ErrStoreDisabled)
+		complain(stderr, "%s: %v", unit, units.ErrStoreDisabled)
 	case err != nil:
 		if now, asked := systemd.Query(ctx, unit); asked == nil && now.Load == "not-found" {
 			return fmt.Errorf("%s: there is no such unit", unit)
 		}
 		return err
 	case len(entries) == 0:
-		fmt.Fprintf(stderr, "instar: the store of %s is empty\n", unit)
+		complain(stderr, "the store of %s is empty", unit)
 	}
 	all := describe(entries, f.holder(ctx, systemd, entries))
 	if f.json {

@@ -135,7 +135,7 @@ func (f *initFlags) warn(cmd *cobra.Command, c setup.Config, files []setup.File)
 		ReadyTimeout: f.readyTimeout, DrainTimeout: f.drainTimeout, Probation: f.probation,
 		Store: f.store, Systemd: c.Systemd, Root: os.DirFS("/"),
 	}) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "instar:", finding)
+		complain(cmd.ErrOrStderr(), "%v", finding)
 	}
 }
 

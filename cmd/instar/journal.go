@@ -27,33 +27,57 @@ func (o *options) journalctl(unit string, args ...string) ([]string, error) {
 	return d.ssh(command...), nil
 }
 
-// What lastLines tells, and how long it waits for it: journald may not have read it yet.
+// How many lines lastLines tells, of how many, and how long it waits for them: journald
+// may not have read them yet.
 const (
 	lastLinesMost = 3
+	lastLinesOf   = 200
 	lastLinesTry  = 100 * time.Millisecond
 	lastLinesFor  = time.Second
 )
 
-// lastLines is what a process of the unit has said last, as far as the journal tells.
+// lastLines is what a process of the unit said at its end, as far as the journal tells.
 func (o *options) lastLines(ctx context.Context, unit string, pid int) []string {
-	command, err := o.journalctl(unit, "--output=cat", "--lines="+strconv.Itoa(lastLinesMost), "_PID="+strconv.Itoa(pid))
-	if err != nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, lastLinesFor)
 	defer cancel()
 	for {
-		said, err := exec.CommandContext(ctx, command[0], command[1:]...).Output()
-		if text := strings.TrimSpace(string(said)); text != "" {
-			return strings.Split(text, "\n")
+		said, err := o.said(ctx, unit, pid)
+		if len(said) > 0 || err != nil {
+			return said // or nobody may ask, or there is no journal
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(lastLinesTry):
 		}
-		if err != nil {
-			return nil // nobody may ask, or there is no journal
+	}
+}
+
+// said is lastLines of what the journal has now.
+func (o *options) said(ctx context.Context, unit string, pid int) ([]string, error) {
+	command, err := o.journalctl(unit, "--output=cat", "--lines="+strconv.Itoa(lastLinesOf), "_PID="+strconv.Itoa(pid))
+	if err != nil {
+		return nil, err
+	}
+	text, err := exec.CommandContext(ctx, command[0], command[1:]...).Output()
+	if err != nil {
+		return nil, err
+	}
+	return telling(strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' })), nil
+}
+
+// telling are the lines that tell why a process has ended: the last ones, or, of a Go
+// program that has crashed, the first ones of that.
+func telling(lines []string) []string {
+	for i, line := range lines {
+		if crashes(line) {
+			return lines[i:min(i+lastLinesMost, len(lines))]
 		}
 	}
+	return lines[max(0, len(lines)-lastLinesMost):]
+}
+
+// crashes reports whether a Go program crashes with this line.
+func crashes(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
 }

@@ -26,10 +26,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -47,7 +45,7 @@ func main() {
 func run(ctx context.Context, cmd *cobra.Command) int {
 	err := cmd.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errSaid) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "instar: "+strings.ReplaceAll(err.Error(), "\n", "\ninstar: "))
+		complain(cmd.ErrOrStderr(), "%v", err)
 	}
 	return exitStatus(err)
 }

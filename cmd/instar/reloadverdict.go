@@ -66,7 +66,7 @@ with status 1 if not, which cancels the reload before anything is started.`,
 			case errors.Is(err, status.ErrRefused), errors.Is(err, status.ErrStartedAnew), errors.Is(err, errGone):
 				return err
 			case err != nil:
-				fmt.Fprintln(cmd.ErrOrStderr(), "instar: whether the upgrade has succeeded is not known:", plain(err.Error()))
+				complain(cmd.ErrOrStderr(), "whether the upgrade has succeeded is not known: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 				return nil
 			}
 			return failure(verdict)

@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
-
-	"github.com/instar-project/instar/status"
 
 	"github.com/spf13/cobra"
 )
@@ -38,7 +34,8 @@ The bars show how the connections are spread over the generations.
 
   unit       "web.service"
   name       its well-known name on the bus
-  problem    why there is no state, or none of systemd; left out otherwise
+  problem    why there is no state, or none of systemd: it does not run, and why; it
+             does not answer within three seconds; left out otherwise
   own_sockets   [{name, network, address}]: what it has bound by itself, so that the
              next generation cannot; left out if there is nothing
   live_problems  what does not fit between the units and how the service runs, such
@@ -55,7 +52,9 @@ The bars show how the connections are spread over the generations.
              restart_needed (what the unit says, the service does not have, and no reload brings)
   systemd    what systemd says; null if it cannot be asked:
              load_state, active_state, sub_state, main_pid, restarts,
-             need_daemon_reload, active_since
+             need_daemon_reload, active_since, result (of the last run: "success",
+             "exit-code", …), exit (how its main process ended, "" if it runs),
+             status_text and status_errno (STATUS= and ERRNO= of sd_notify(3))
 
 Times are RFC 3339, durations seconds.
 
@@ -87,21 +86,16 @@ func (f statusFlags) run(ctx context.Context, stdout, stderr io.Writer, unitName
 		return err
 	}
 	defer s.Close()
-	journal := &words{options: f.options}
-	look := func(ctx context.Context) ([]report, error) {
-		all, err := s.reports(ctx, unitNames)
-		journal.complete(ctx, all)
-		return all, err
-	}
+	v := &view{options: f.options, site: s, units: unitNames, journal: words{options: f.options}}
 	if f.watch {
-		return f.follow(ctx, s, stdout, look)
+		return f.follow(ctx, s, stdout, v.reports)
 	}
-	all, err := look(ctx)
+	all, err := v.reports(ctx)
 	if err != nil {
 		return err
 	}
 	if len(all) == 0 {
-		fmt.Fprintf(stderr, "instar: no service on the %s bus shows its status\n", f.scope())
+		complain(stderr, "no service on the %s bus shows its status", f.scope())
 	}
 	if err := f.show(stdout, all, paletteFor(stdout), new(scale)); err != nil {
 		return err
@@ -120,65 +114,6 @@ func (f statusFlags) show(w io.Writer, all []report, p palette, bars *scale) err
 		return printJSON(w, all, !f.watch)
 	}
 	return printReports(w, all, time.Now(), p, bars)
-}
-
-// reports are those of the units, or of all services on the bus if there are none.
-func (s *site) reports(ctx context.Context, unitNames []string) ([]report, error) {
-	all := []report{} // not nil: JSON has null for that
-	for _, unit := range unitNames {
-		name, err := status.Name(unit)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s.report(ctx, unit, name))
-	}
-	if len(unitNames) > 0 {
-		return all, ctx.Err()
-	}
-	names, err := s.bus.Names(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		r := s.report(ctx, "", name)
-		if r.gone {
-			continue // since the names were listed
-		}
-		all = append(all, r)
-	}
-	return all, ctx.Err()
-}
-
-// report asks both sides about a service. unit may be "": then the service says
-// which it is.
-func (s *site) report(ctx context.Context, unit, name string) report {
-	r := report{Unit: unit, Name: name}
-	var state status.State
-	client, err := s.bus.Client(name)
-	if err == nil {
-		state, err = client.State(ctx)
-	}
-	r.gone = errors.Is(err, status.ErrAbsent)
-	if err == nil && unit == "" {
-		r.Unit = state.Unit
-	}
-	if r.Unit != "" {
-		live, asked := s.systemd.Query(ctx, r.Unit)
-		if asked == nil {
-			r.Systemd = systemdOf(live)
-		}
-		err = errors.Join(err, asked)
-	}
-	if r.Systemd != nil && r.Systemd.Load == "loaded" {
-		r.compare(ctx, s.systemd, state)
-	}
-	if state.Generation != 0 {
-		r.State = stateOf(state, r.Systemd)
-	}
-	if err != nil {
-		r.Problem = r.explain(err)
-	}
-	return r
 }
 
 // paletteFor is the colours for where the output goes: none but on a terminal, nor

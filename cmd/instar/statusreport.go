@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/instar-project/instar/reload"
@@ -96,6 +96,10 @@ type systemdReport struct {
 	Restarts         int        `json:"restarts"`
 	NeedDaemonReload bool       `json:"need_daemon_reload"`
 	ActiveSince      *time.Time `json:"active_since"`
+	Result           string     `json:"result"`
+	Exit             string     `json:"exit"`
+	StatusText       string     `json:"status_text"`
+	StatusErrno      int        `json:"status_errno"`
 }
 
 // stateOf is what a service says. systemd may be nil.
@@ -119,12 +123,15 @@ func stateOf(s status.State, systemd *systemdReport) *stateReport {
 	return r
 }
 
-// since is when the generation that answers became the main one, as far as its last
-// upgrade tells: one that has failed since hides it. The first generation is as old
-// as the unit's last start.
+// since is when the generation that answers became the main one. Of a service of before
+// MainSinceUSec its last upgrade may tell; the first generation is as old as the unit's
+// last start.
 func since(s status.State, systemd *systemdReport) *time.Time {
 	v := s.Verdict
 	switch {
+	case !s.Since.IsZero():
+		t := s.Since.UTC()
+		return &t
 	case v.Attempt != 0 && v.Err == nil && v.To.Generation == s.Generation:
 		t := v.Began.Add(v.Took()).UTC()
 		return &t
@@ -163,6 +170,7 @@ func systemdOf(s units.Status) *systemdReport {
 	r := &systemdReport{
 		Load: s.Load, Active: s.Active, Sub: s.Sub, MainPID: s.MainPID,
 		Restarts: s.NRestarts, NeedDaemonReload: s.NeedDaemonReload,
+		Result: s.Result, Exit: s.Exit, StatusText: s.Text, StatusErrno: int(s.Errno),
 	}
 	if !s.ActiveEnter.IsZero() {
 		t := s.ActiveEnter.UTC()
@@ -177,19 +185,27 @@ func (r *report) explain(err error) string {
 	case r.Systemd != nil && r.Systemd.Load == "not-found":
 		return "there is no such unit"
 	case r.gone && r.Systemd != nil && r.Systemd.Active != "active" && r.Systemd.Active != "reloading":
-		return "it does not run"
+		return "it does not run" + r.Systemd.why()
 	case errors.Is(err, status.ErrAbsent):
 		return "it shows no status: nobody has the name " + r.Name + " on the bus (package status; the log of the service may say why)"
+	case errors.Is(err, status.ErrNoAnswer):
+		return fmt.Sprintf("it does not answer within %v: it hangs, or is stopped", patience)
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
-// printJSON prints v, over several lines for people or on one.
-func printJSON(w io.Writer, v any, indent bool) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	if indent {
-		e.SetIndent("", "  ")
+// why is the end of a sentence on a service that does not run: what it said last to
+// systemd, and how its main process ended. It is "" if it was stopped.
+func (s *systemdReport) why() string {
+	if s.Result == "success" || s.Exit == "" {
+		return ""
 	}
-	return e.Encode(v)
+	why := ""
+	if s.StatusText != "" {
+		why = ": " + s.StatusText
+	}
+	if errno := syscall.Errno(s.StatusErrno); errno != 0 && !strings.Contains(why, errno.Error()) {
+		why += ": " + errno.Error()
+	}
+	return why + "; its main process " + s.Exit
 }

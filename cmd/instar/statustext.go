@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/instar-project/instar/reload"
 )
@@ -88,7 +87,7 @@ func (r report) print(b *bytes.Buffer, now time.Time, p palette, bars *scale) {
 		if u.ActiveSince != nil && u.Active == "active" {
 			facts += ", active since " + ago(*u.ActiveSince, now)
 		}
-		line("systemd", "%s", facts)
+		line("systemd", "%s", plain(facts))
 		if u.NeedDaemonReload {
 			line("", "%sthe unit files have changed: run systemctl daemon-reload%s", p.busy, p.end)
 		}
@@ -221,15 +220,4 @@ func first(a, b string) string {
 		return a
 	}
 	return b
-}
-
-// plain keeps what a service says of itself from steering the terminal, and on one
-// line.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

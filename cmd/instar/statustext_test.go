@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func TestStatusText(t *testing.T) {
 		{Party: party(2), Connections: 120, Deadline: now.Add(48 * time.Second)},
 	}
 	failed := serving
-	failed.Attempts, failed.NotLasting, failed.Verdict = 3, 2, bad
+	failed.Attempts, failed.NotLasting, failed.Verdict, failed.Since = 3, 2, bad, now.Add(-time.Minute)
 	failed.RestartNeeded = []string{"LimitNOFILE=4096 (at the start: 1024)", "ReadOnlyPaths= has changed since the start"}
 	failed.UnitProblems = []string{"TimeoutStopSec=5s is less than the drain takes", "KillMode=process leaves processes behind"}
 	first := status.State{Generation: 1, Phase: "preparing", MainPID: 4701, Attempts: 1, NotLasting: 1}
@@ -56,6 +57,24 @@ func TestStatusText(t *testing.T) {
 		report{Unit: "none.service", Systemd: systemdOf(units.Status{Load: "not-found", Active: "inactive", Sub: "dead"}), Problem: "there is no such unit"},
 		report{Name: status.NamePrefix + "web", Problem: "the bus denies it"},
 	)
+	for _, c := range []struct {
+		err  error
+		live units.Status
+	}{
+		{status.ErrNoAnswer, running},
+		{status.ErrAbsent, units.Status{Load: "loaded", Active: "inactive", Sub: "dead", Result: "success", Exit: "exited with status 0", Text: "stopping"}},
+		{status.ErrAbsent, units.Status{Load: "loaded", Active: "activating", Sub: "auto-restart", NRestarts: 178, Result: "exit-code",
+			Exit: "exited with status 1", Text: "open /etc/dnsd/Corefile: no such file or directory", Errno: syscall.ENOENT}},
+		{status.ErrAbsent, units.Status{Load: "loaded", Active: "failed", Sub: "failed", Result: "signal", Exit: "was killed by SIGSEGV", Text: "\x1b[2J", Errno: syscall.EACCES}},
+		{errSystemdHangs, units.Status{}},
+	} {
+		r := report{Unit: "web.service", Name: status.NamePrefix + "web", gone: errors.Is(c.err, status.ErrAbsent)}
+		if c.live.Load != "" {
+			r.Systemd = systemdOf(c.live)
+		}
+		r.Problem = r.explain(c.err)
+		all = append(all, r)
+	}
 	var b bytes.Buffer
 	if err := printReports(&b, all, now, palette{}, new(scale)); err != nil {
 		t.Fatal(err)

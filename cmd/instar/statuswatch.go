@@ -147,12 +147,3 @@ func (s *screen) leave() {
 		fmt.Fprintf(s.w, "%s%s", leave, s.last)
 	}
 }
-
-// terminal says whether w is one, and its descriptor.
-func terminal(w io.Writer) (fd int, ok bool) {
-	file, ok := w.(*os.File)
-	if !ok {
-		return -1, false
-	}
-	return int(file.Fd()), term.IsTerminal(int(file.Fd()))
-}

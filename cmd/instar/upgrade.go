@@ -79,13 +79,13 @@ func (f upgradeFlags) run(ctx context.Context, stdout, stderr io.Writer, unitNam
 		line, err := u.run(ctx)
 		u.tell.end()
 		if line != "" {
-			fmt.Fprintf(stdout, "%s: %s\n", unit, line)
+			fmt.Fprintf(stdout, "%s: %s\n", unit, plain(line))
 		}
 		if err != nil {
 			failed++
 		}
 		if err != nil && !errors.Is(err, errSaid) {
-			fmt.Fprintf(stderr, "instar: %s: %v\n", unit, err)
+			complain(stderr, "%s: %v", unit, err)
 		}
 	}
 	switch {

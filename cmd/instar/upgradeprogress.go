@@ -21,7 +21,7 @@ type progress struct {
 // phase tells of another phase of the service. Serving is none of an upgrade.
 func (p *progress) phase(name string) {
 	if name != "serving" {
-		p.say(plain(name))
+		p.say(name)
 	}
 }
 
@@ -39,6 +39,7 @@ func (p *progress) draining(all []reload.Draining) {
 }
 
 func (p *progress) say(text string) {
+	text = plain(text)
 	if text == p.last {
 		return
 	}
@@ -54,7 +55,7 @@ func (p *progress) say(text string) {
 // remark says what stays there.
 func (p *progress) remark(text string) {
 	p.end()
-	fmt.Fprintf(p.w, "%s: %s\n", p.unit, text)
+	fmt.Fprintf(p.w, "%s: %s\n", p.unit, plain(text))
 }
 
 // end leaves the line, which has served its purpose.

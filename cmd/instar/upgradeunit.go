@@ -60,15 +60,15 @@ func (u *upgrade) run(ctx context.Context) (line string, err error) {
 	}
 	switch {
 	case errors.Is(err, status.ErrRefused):
-		return plain(err.Error()), errSaid
+		return err.Error(), errSaid
 	case err != nil:
 		return "", u.late(ctx, err)
 	}
 	verdict = u.flags.withWords(ctx, u.unit, verdict, lastLinesFor)
-	line = plain(verdict.String()) + steps(verdict)
+	line = verdict.String() + steps(verdict)
 	if verdict.Err != nil {
 		for _, said := range u.flags.lastLines(ctx, u.unit, verdict.To.PID) {
-			u.tell.remark(fmt.Sprintf("PID %d said: %s", verdict.To.PID, plain(said)))
+			u.tell.remark(fmt.Sprintf("PID %d said: %s", verdict.To.PID, said))
 		}
 		return line, errSaid
 	}

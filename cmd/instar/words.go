@@ -62,17 +62,6 @@ type words struct {
 	known map[string]reload.Verdict // by unit
 }
 
-// complete gives the reports their words.
-func (w *words) complete(ctx context.Context, all []report) {
-	var asked sync.WaitGroup
-	for _, r := range all {
-		if r.State != nil && r.State.Upgrade != nil && !r.State.Upgrade.Succeeded {
-			asked.Go(func() { r.State.Upgrade = upgradeOf(w.of(ctx, r.Unit, r.State.Upgrade.verdict)) })
-		}
-	}
-	asked.Wait()
-}
-
 // of is withWords for a verdict that may be known.
 func (w *words) of(ctx context.Context, unit string, v reload.Verdict) reload.Verdict {
 	w.mu.Lock()

@@ -54,9 +54,7 @@ func TestWordsAreKnown(t *testing.T) {
 	failed := reload.Verdict{Attempt: 1, Err: errors.New("the successor ended"), Began: time.UnixMicro(1770134706000000)}
 	w := &words{options: new(options)}
 	for range 2 {
-		all := []report{{Unit: "web.service", State: &stateReport{Upgrade: upgradeOf(failed)}}, {Unit: "none.service"}}
-		w.complete(t.Context(), all)
-		if got := all[0].State.Upgrade.Reason; got != "the successor ended: panic: oh" {
+		if got := upgradeOf(w.of(t.Context(), "web.service", failed)).Reason; got != "the successor ended: panic: oh" {
 			t.Errorf("the reason is %q", got)
 		}
 	}
