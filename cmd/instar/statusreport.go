@@ -201,11 +201,11 @@ func (s *systemdReport) why() string {
 		return ""
 	}
 	why := ""
-	if s.StatusText != "" {
+	switch {
+	case s.StatusText != "":
 		why = ": " + s.StatusText
-	}
-	if errno := syscall.Errno(s.StatusErrno); errno != 0 && !strings.Contains(why, errno.Error()) {
-		why += ": " + errno.Error()
+	case s.StatusErrno != 0:
+		why = ": " + syscall.Errno(s.StatusErrno).Error()
 	}
 	return why + "; its main process " + s.Exit
 }
