@@ -41,14 +41,16 @@ func TestAbandonedCalls(t *testing.T) {
 		t.Errorf("one call too many of one caller: %v", call.Err)
 	}
 	callers := []*dbus.Conn{greedy}
-	for len(callers)*maxPerCaller < maxWaiting {
-		conn := b.dial()
-		for range maxPerCaller {
-			wait(conn, make(chan *dbus.Call, 1))
+	eventually(t, "every place is taken", func() bool {
+		if refused() {
+			return true
 		}
-		callers = append(callers, conn)
-	}
-	eventually(t, "every place is taken", func() bool { return refused() })
+		callers = append(callers, b.dial())
+		for range maxPerCaller {
+			wait(callers[len(callers)-1], make(chan *dbus.Call, 1))
+		}
+		return false
+	})
 
 	if err := c.Preflight(t.Context()); err != nil {
 		t.Errorf("a preflight beside them: %v", err)
