@@ -71,6 +71,10 @@ faults: tools ## every fault at every step of an upgrade under load, on systemd 
 soak: tools ## 1,000 upgrades in a row under load, a tenth of them to bad builds, on systemd 257
 	@$(GO) run ./integration/soak/run
 
+.PHONY: h2idle
+h2idle: tools ## 20 upgrades under 500 idle connections of HTTP/2, 40 ms away, on systemd 257
+	@$(GO) run ./integration/idleproof
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for a while (FUZZTIME=20s)
 	@scripts/fuzz
