@@ -274,9 +274,9 @@ func TestChangedUnit(t *testing.T) {
 		upgrade("v4", "yes", "--loud|welcome|")
 		needed(limit)
 
-		change("EnvironmentFile=/etc/statusd.env\nExecStart=\nExecStart=/opt/statusd/statusd ${FAREWELL} $FAREWELL $$\nReadOnlyPaths=/opt\nLockPersonality=yes\n")
+		change("EnvironmentFile=/etc/statusd.env\nExecStart=\nExecStart=/opt/statusd/statusd ${FAREWELL} $FAREWELL $$\nReadOnlyPaths=/opt\nLockPersonality=yes\nExecStartPre=/bin/true now\n")
 		upgrade("v5", "yes", "so long so long $||so long")
-		needed(`"LockPersonality=true (at the start: false)","ReadOnlyPaths=/opt (at the start: none)"`)
+		needed(`"ExecStartPre=/bin/true now (at the start: none)","LockPersonality=true (at the start: false)","ReadOnlyPaths=/opt (at the start: none)"`)
 		if n := countLines(s.logOf(d), "a restart is needed", "LockPersonality=", "ReadOnlyPaths="); n != 1 {
 			t.Errorf("the log says so %d times\n%s", n, s.logOf(d))
 		}

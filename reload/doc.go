@@ -50,6 +50,15 @@
 // that is no place for a migration, a lock, a registration with others, or output that
 // somebody counts.
 //
+// # What a successor is started with
+//
+// A successor begins as systemd has started this process: with its arguments, its
+// environment, its working directory and its descriptors 0 to 2, not with what the
+// program has made of os.Args, os.Setenv, os.Chdir and os.Stderr since. A log file of
+// StandardOutput=append: that was rotated is opened anew. What systemd applies at a start
+// alone comes from that start: see [Config.Command], and [Verdict].LeftBehind for what
+// could not be brought along.
+//
 // # Descriptors
 //
 // The Service owns the sockets. What the getters return works on duplicates

@@ -27,12 +27,15 @@ func duplicate(fd uintptr) *os.File {
 // nobody knows its path but from an earlier look, so generations pass it on.
 type logs [2]string
 
+// maxLogPath leaves room in the message that passes them on.
+const maxLogPath = 1 << 10
+
 // findLogs looks at the descriptors of this process.
 func findLogs() (found logs) {
 	for i := range found {
 		f := stdio[i+1]
 		path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-		if err == nil && isAt(f, path) {
+		if err == nil && isAt(f, path) && len(path) <= maxLogPath {
 			found[i] = path
 		}
 	}

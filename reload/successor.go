@@ -55,7 +55,7 @@ func (s *Service) spawn() (*successor, error) {
 		line.Close()
 		return nil, start.failed(err)
 	}
-	next := &successor{process: process, line: line, started: time.Now(), left: slices.Concat(start.LeftBehind, left)}
+	next := &successor{process: process, line: line, started: time.Now(), left: bounded(slices.Concat(start.LeftBehind, left))}
 	next.late = time.AfterFunc(s.config.ReadyTimeout, func() {
 		err := timedOut(process.Pid, s.Phase(), s.config.ReadyTimeout)
 		s.post(next, generation.Event{Kind: generation.SuccessorLate, Err: err})

@@ -63,6 +63,23 @@ func (v Verdict) Took() time.Duration {
 	return d
 }
 
+// bounded is what a verdict takes of LeftBehind: it has to fit into a message.
+func bounded(lines []string) []string {
+	const most, longest = 16, 300
+	var all []string
+	for i, line := range lines {
+		if i == most {
+			return append(all, fmt.Sprintf("and %d more", len(lines)-most))
+		}
+		line = oneLine(line)
+		if r := []rune(line); len(r) > longest {
+			line = string(r[:longest]) + "…"
+		}
+		all = append(all, line)
+	}
+	return all
+}
+
 // Reason is why the upgrade failed, Words included; "" if it succeeded.
 func (v Verdict) Reason() string {
 	if v.Err == nil {
