@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os/signal"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/fdstore"
@@ -316,6 +318,7 @@ func (s *Service) sayRefused(reason error) {
 // release closes all that this process holds.
 func (s *Service) release() error {
 	signal.Stop(s.reloads)
+	s.flushNotifier()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.given {
@@ -329,6 +332,17 @@ func (s *Service) release() error {
 		return fmt.Errorf("reload: %w", err)
 	}
 	return nil
+}
+
+// flushNotifier lets what was posted leave before its sender ends: systemd ignores
+// messages from a process that has exited.
+func (s *Service) flushNotifier() {
+	const patience = 2 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.notifier.Flush(ctx); err != nil {
+		s.log.Error("systemd was not told", "error", err)
+	}
 }
 
 func given[C io.Closer](s *Service, c C) C {

@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/notify"
 	"github.com/instar-project/instar/notify/notifytest"
 )
 
@@ -96,6 +100,50 @@ func TestFirstStartRefused(t *testing.T) {
 		if public && status != want+secret+": connection refused" {
 			t.Errorf("public: STATUS=%s", status)
 		}
+	}
+}
+
+// What a process says last leaves before it ends, also where systemd is slow to read.
+func TestCloseWaitsForSystemd(t *testing.T) {
+	outside(t).Close()
+	address := filepath.Join(t.TempDir(), "notify")
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer systemd.Close()
+	filler, err := notify.Dial(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer filler.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for filler.Post(notify.Ready).Wait(ended) == nil {
+	}
+	t.Setenv("NOTIFY_SOCKET", address)
+	s, err := Open(Config{Build: "test", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error)
+	go func() { closed <- s.Close() }()
+	select {
+	case <-closed:
+		t.Fatal("Close has dropped it")
+	case <-time.After(300 * time.Millisecond):
+	}
+	for buf := make([]byte, 4096); ; {
+		n, err := systemd.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(string(buf[:n]), "STATUS=generation 1 (test) will not serve") {
+			break
+		}
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }
 
