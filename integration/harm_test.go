@@ -47,6 +47,7 @@ var unshown = map[string]string{
 	"socket-stale":       "see TestVerifyRunning",
 	"own-socket":         "see TestVerifyRunning",
 	"stopping":           "see TestVerifyRunning",
+	"store-user":         "the tests of package fdstore show it",
 	"store-systemd":      "no machine has such a systemd",
 }
 

@@ -18,7 +18,7 @@ const CureName = "zz-instar.conf"
 // What depends on the program, such as the name that it asks for a socket by, is left
 // to people.
 func Cure(p Pair, o Options) (dropIns []File, rest []Finding) {
-	before := Pair{Service: uncured(p.Service), Running: p.Running}
+	before := Pair{Service: uncured(p.Service), SameUser: p.SameUser, Running: p.Running}
 	for _, s := range p.Sockets {
 		before.Sockets = append(before.Sockets, uncured(s))
 	}
@@ -26,7 +26,7 @@ func Cure(p Pair, o Options) (dropIns []File, rest []Finding) {
 	cures := make(map[string]*cure) // by unit
 	for range most {
 		dropIns = nil
-		after := Pair{Service: cures[p.Service.Name].applied(before.Service, &dropIns), Running: p.Running}
+		after := Pair{Service: cures[p.Service.Name].applied(before.Service, &dropIns), SameUser: p.SameUser, Running: p.Running}
 		for _, s := range before.Sockets {
 			after.Sockets = append(after.Sockets, cures[s.Name].applied(s, &dropIns))
 		}

@@ -37,5 +37,30 @@ func (c *Conn) Pair(ctx context.Context, service string) (Pair, error) {
 			pair.Sockets = append(pair.Sockets, liveUnit(name, p))
 		}
 	}
-	return pair, nil
+	if pair.Service.stores() {
+		pair.SameUser, err = c.sharing(ctx, pair.Service)
+	}
+	return pair, err
+}
+
+// sharing are the other services that run, have a store, and run as the same user.
+func (c *Conn) sharing(ctx context.Context, service *Unit) ([]*Unit, error) {
+	loaded, err := c.systemd.ListUnitsByPatternsContext(ctx, []string{"active"}, []string{"*.service"})
+	if err != nil {
+		return nil, c.failed("Pair", service.Name, err)
+	}
+	var all []*Unit
+	for _, l := range loaded {
+		if l.Name == service.Name {
+			continue
+		}
+		p, err := c.properties(ctx, l.Name)
+		if err != nil {
+			return nil, c.failed("Pair", l.Name, err)
+		}
+		if other := liveUnit(l.Name, p); other.stores() && other.user() == service.user() {
+			all = append(all, other)
+		}
+	}
+	return all, nil
 }

@@ -62,7 +62,10 @@ func Load(folders []string, service string) (Pair, error) {
 			pair.Sockets = append(pair.Sockets, socket)
 		}
 	}
-	return pair, nil
+	if s.stores() {
+		pair.SameUser, err = l.sharing(s)
+	}
+	return pair, err
 }
 
 type loader struct{ folders []string }
@@ -71,20 +74,14 @@ type loader struct{ folders []string }
 func (l loader) sockets(service *Unit) ([]string, error) {
 	names := []string{service.base() + ".socket"}
 	names = append(names, socketsNamedBy(service)...)
-	var others []string
-	for _, folder := range l.folders {
-		found, err := filepath.Glob(filepath.Join(escapeGlob(folder), "*.socket"))
-		if err != nil {
-			return nil, fmt.Errorf("units: %s: %w", folder, err)
-		}
-		for _, file := range found {
-			if name := filepath.Base(file); !slices.Contains(names, name) && !slices.Contains(others, name) {
-				others = append(others, name)
-			}
-		}
+	others, err := l.names("*.socket")
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(others)
 	for _, name := range others {
+		if slices.Contains(names, name) {
+			continue
+		}
 		socket, err := l.unit(name)
 		if err != nil {
 			return nil, err
@@ -98,6 +95,44 @@ func (l loader) sockets(service *Unit) ([]string, error) {
 		defer func() { seen[name] = true }()
 		return seen[name]
 	}), nil
+}
+
+// sharing are the other services that have a store, and run as the same user.
+func (l loader) sharing(service *Unit) ([]*Unit, error) {
+	names, err := l.names("*.service")
+	if err != nil {
+		return nil, err
+	}
+	var all []*Unit
+	for _, name := range names {
+		if name == service.Name || name == template(service.Name) {
+			continue
+		}
+		other, err := l.unit(name)
+		if err != nil {
+			continue // it is not this service's fault
+		}
+		if other != nil && other.stores() && other.user() == service.user() {
+			all = append(all, other)
+		}
+	}
+	return all, nil
+}
+
+// names are the names of all unit files that match, sorted.
+func (l loader) names(pattern string) ([]string, error) {
+	var names []string
+	for _, folder := range l.folders {
+		found, err := filepath.Glob(filepath.Join(escapeGlob(folder), pattern))
+		if err != nil {
+			return nil, fmt.Errorf("units: %s: %w", folder, err)
+		}
+		for _, file := range found {
+			names = append(names, filepath.Base(file))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // socketsNamedBy are the .socket units that a service wants to have.

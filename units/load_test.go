@@ -99,3 +99,16 @@ func TestLoadTemplate(t *testing.T) {
 		t.Errorf("a folder in place of the socket: %v", findings)
 	}
 }
+
+// Instances of a template count as one user, unless each has its own.
+func TestTemplateUser(t *testing.T) {
+	for lines, want := range map[string]bool{
+		"DynamicUser=yes\n": true, "User=web\n": true, "User=web-%i\n": false, "": false,
+	} {
+		u := Parse("web@a.service", "", "[Service]\nFileDescriptorStoreMax=4\n"+lines)
+		found := slices.ContainsFunc(Verify(Pair{Service: u}, Options{}), func(f Finding) bool { return f.Rule == "store-user" })
+		if found != want {
+			t.Errorf("%q: found %v, want %v", lines, found, want)
+		}
+	}
+}

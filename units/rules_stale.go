@@ -58,7 +58,7 @@ var staleRules = []Rule{{
 	ID: "environment-file", Severity: Warning, Man: "systemd.exec(5)",
 	Summary: "an EnvironmentFile= that the service can read",
 	check: onService(func(u *Unit, o Options, report reporter) {
-		if user := u.value("Service", "User", "root"); (user == "root" || user == "0") && !u.is("Service", "DynamicUser") {
+		if u.user() == "root" {
 			return
 		}
 		for _, d := range u.list("Service", "EnvironmentFile") {

@@ -3,6 +3,7 @@ package units
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // What systemd keeps for the service.
@@ -22,6 +23,30 @@ var storeRules = []Rule{{
 			report(u, d, "without FileDescriptorStoreMax= systemd closes what the service wants kept", write)
 		default:
 			report(u, d, fmt.Sprintf("of %d entries that the service wants kept systemd closes all but %d", o.Store, have), write)
+		}
+	},
+}, {
+	ID: "store-user", Severity: Hint, Man: "unix(7)",
+	Summary: "a user for each service that keeps connections",
+	check: func(p Pair, _ Options, report reporter) {
+		u := p.Service
+		if !u.stores() {
+			return
+		}
+		var others []string
+		for _, other := range p.SameUser {
+			others = append(others, other.Name)
+		}
+		if t := template(u.Name); t != "" && len(others) == 0 {
+			prefix, _, _ := strings.Cut(t, "@")
+			other := &Unit{Name: prefix + "@another.service", Directives: u.Directives}
+			if other.user() == u.user() {
+				others = append(others, "another instance of "+t)
+			}
+		}
+		if len(others) > 0 {
+			at, _ := u.last("Service", "User")
+			report(u, at, fmt.Sprintf("%s runs as the user %s too, and the kernel counts the connections that both keep in bundles as one (ETOOMANYREFS): one that fills LimitNOFILE= leaves none to the other; give each a User= of its own, or all a LimitNOFILE= beyond the sum", strings.Join(others, ", "), u.user()), "")
 		}
 	},
 }, {

@@ -19,11 +19,14 @@ type Directive struct {
 }
 
 // Pair is a service and the sockets it is passed. Service is nil when there is
-// none. Running is how the service runs, see [Conn.Running]; nil: not known.
+// none. SameUser are other services that run as the same user and have a file
+// descriptor store, if this one has both. Running is how the service runs, see
+// [Conn.Running]; nil: not known.
 type Pair struct {
-	Service *Unit
-	Sockets []*Unit
-	Running *Running
+	Service  *Unit
+	Sockets  []*Unit
+	SameUser []*Unit
+	Running  *Running
 }
 
 // last returns what holds for a setting that has one value: the last line of
@@ -83,6 +86,25 @@ func (u *Unit) is(section, name string) bool {
 // Starts is the service that a connection to a socket unit starts: the one it names
 // (Service=), or the one of its own name.
 func (u *Unit) Starts() string { return u.expand(u.value("Socket", "Service", u.base()+".service")) }
+
+// user is who a service runs as; "root" is also for a user's own services.
+func (u *Unit) user() string {
+	prefix, _, _ := strings.Cut(u.base(), "@")
+	switch user := u.expand(u.value("Service", "User", "")); {
+	case user == "" && u.is("Service", "DynamicUser"):
+		return prefix
+	case user == "", user == "0":
+		return "root"
+	default:
+		return user
+	}
+}
+
+// stores reports whether a service has a file descriptor store, and a user whose limits
+// count: root's do not.
+func (u *Unit) stores() bool {
+	return u.burst("Service", "FileDescriptorStoreMax", 0) > 0 && u.user() != "root"
+}
 
 // base is the name without its suffix, "web" of "web.service".
 func (u *Unit) base() string {
