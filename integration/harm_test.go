@@ -280,7 +280,7 @@ var harms = []harm{
 			return ""
 		}},
 	{rule: "reload-verdict", bad: service("ExecReload=", "ExecReloadPost="),
-		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecReload=/usr/bin/instar reload-verdict --phase=reload %n\nExecReloadPost=/usr/bin/instar reload-verdict --phase=post %n\n"},
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecReload=+/usr/bin/instar reload-verdict --phase=reload %n\nExecReloadPost=+/usr/bin/instar reload-verdict --phase=post %n\n"},
 		happens: func(s *site) string {
 			s.instar()
 			s.onBus("web")
@@ -291,6 +291,17 @@ var harms = []harm{
 				return ""
 			}
 			return "systemctl reload has succeeded, and it answers as build " + s.ask("/").build
+		}},
+
+	{rule: "reload-sandbox", bad: service("ExecReload=", "ExecReloadPost=", "ExecReload=/usr/bin/instar reload-verdict --phase=reload %n"), last: 258,
+		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecReload=+/usr/bin/instar reload-verdict --phase=reload %n\n"},
+		before: func(s *site) { s.instar() },
+		happens: func(s *site) string {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			s.reload("web")
+			_, err := s.machine.Run(s.ctx, "sh", "-c", "rm -rf /tmp/* /var/tmp/*")
+			s.must(err)
+			return said(s.manager.Reload(s.ctx, "web.service"))
 		}},
 
 	{rule: "credentials", bad: service("LoadCredential=token:/etc/token"),
@@ -439,7 +450,7 @@ func (h harm) try(s *site, conn *units.Conn, broken bool) {
 		for _, unit := range []string{"web.socket", "web-admin.socket", "web.service"} {
 			s.manager.Systemctl(clean, "stop", unit) // not all of them are there
 		}
-		s.machine.Run(clean, "bash", "-c", "pkill -KILL -x web; rm -f /run/web.pid")
+		s.machine.Run(clean, "bash", "-c", "pkill -KILL -x web; rm -rf /run/web.pid /run/shop /run/private/shop")
 		for name := range files {
 			s.manager.RemoveUnit(name)
 		}
@@ -541,13 +552,13 @@ func oldVersion(s *site) string {
 
 // hanging is a service that only SIGKILL ends, at the end of TimeoutStopSec=.
 var hanging = map[string]string{"web.service.d/a.conf": "[Service]\nTimeoutStopSec=1s\nNotifyAccess=all\nExecStart=\n" +
-	"ExecStart=/bin/sh -c \"trap '' TERM QUIT; systemd-notify --ready; exec sleep infinity\"\n"}
+	"ExecStart=/bin/sh -c \"trap : HUP; trap '' TERM QUIT; systemd-notify --ready; while :; do sleep 60; done\"\n"}
 
 // outlivesStop stops a service that hangs.
 func outlivesStop(s *site) string {
 	s.must(s.manager.Start(s.ctx, "web.service"))
 	pid := s.mainPID("web")
-	defer s.machine.Run(context.WithoutCancel(s.ctx), "pkill", "-KILL", "-x", "sleep")
+	defer s.machine.Run(context.WithoutCancel(s.ctx), "sh", "-c", "kill -KILL $(cat /sys/fs/cgroup/system.slice/web.service/cgroup.procs)")
 	s.manager.Stop(s.ctx, "web.service")
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
 		return "it is still there after the stop"

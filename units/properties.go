@@ -3,6 +3,7 @@ package units
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,8 +37,8 @@ var liveProperties = []property{
 	{"Service", "ExecStartPre", "ExecStartPre", readCommands},
 	{"Service", "ExecStart", "ExecStart", readCommands},
 	{"Service", "ExecStartPost", "ExecStartPost", readCommands},
-	{"Service", "ExecReload", "ExecReload", readCommands},
-	{"Service", "ExecReloadPost", "ExecReloadPost", readCommands},
+	{"Service", "ExecReload", "ExecReloadEx", readCommands},
+	{"Service", "ExecReloadPost", "ExecReloadPostEx", readCommands},
 	{"Service", "ExecStop", "ExecStop", readCommands},
 	{"Service", "ExecStopPost", "ExecStopPost", readCommands},
 	{"Service", "RefreshOnReload", "RefreshOnReload", readList},
@@ -201,7 +202,7 @@ func readSignal(v any) []string {
 }
 
 // readCommands is of (sasbttttuii): the path, argv with its [0], whether a failure
-// is ignored, and more.
+// is ignored, and more; or of (sasasttttuii), with all flags instead.
 func readCommands(v any) []string {
 	commands, _ := v.([][]any)
 	var lines []string
@@ -212,8 +213,14 @@ func readCommands(v any) []string {
 		path, _ := c[0].(string)
 		argv, _ := c[1].([]string)
 		prefix := ""
-		if len(c) > 2 && c[2] == true {
-			prefix = "-"
+		if len(c) > 2 {
+			flags, _ := c[2].([]string)
+			if c[2] == true || slices.Contains(flags, "ignore-failure") {
+				prefix = "-"
+			}
+			if slices.Contains(flags, "privileged") {
+				prefix += "+"
+			}
 		}
 		if len(argv) > 0 && argv[0] != path {
 			lines = append(lines, prefix+"@"+quote(append([]string{path}, argv...)))

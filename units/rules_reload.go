@@ -2,6 +2,7 @@ package units
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,7 +51,20 @@ var reloadRules = []Rule{{
 		}
 		phase := map[string]string{"ExecReload": "reload", "ExecReloadPost": "post"}[ignored.Name]
 		report(u, ignored, "nothing answers for the upgrade: systemctl reload succeeds when it has failed, and whoever deploys takes the old version for the new one",
-			fmt.Sprintf("%s=%s --phase=%s %%n", ignored.Name, quote([]string{o.Helper, "reload-verdict"}), phase))
+			fmt.Sprintf("%s=+%s --phase=%s %%n", ignored.Name, quote([]string{o.Helper, "reload-verdict"}), phase))
+	}),
+}, {
+	ID: "reload-sandbox", Severity: Warning, Man: "systemd.service(5)",
+	Summary: "a helper that starts outside the sandbox",
+	check: onService(func(u *Unit, _ Options, report reporter) {
+		if tmp := u.value("Service", "PrivateTmp", "no"); !u.is("Service", "DynamicUser") && !u.is("Service", "PrivateTmp") && tmp != "disconnected" {
+			return
+		}
+		for _, d := range slices.Concat(u.list("Service", "ExecReload"), u.list("Service", "ExecReloadPost")) {
+			if c := parseCommand(d.Value); slices.Contains(c.argv, "reload-verdict") && !strings.ContainsAny(c.prefix, "+-") {
+				report(u, d, "where somebody has emptied /tmp, the folder of PrivateTmp= is gone and the helper cannot start (226/NAMESPACE): systemctl reload fails although the upgrade has succeeded", d.Name+"=+"+d.Value)
+			}
+		}
 	}),
 }}
 

@@ -30,7 +30,8 @@ type Service struct {
 	// command here must not.
 	//
 	// ExecReload= runs beside the signal on systemd 257 and earlier; on 262 before
-	// it, and can cancel it. ExecReloadPost= runs after it, from systemd 259 on
+	// it, and can cancel it. Of the system's manager they run as root and outside the
+	// sandbox ('+'), on which the answer must not depend. ExecReloadPost= runs after it, from systemd 259 on
 	// ([ReloadPost]); older ones warn about it and ignore it.
 	ExecReload, ExecReloadPost []string
 

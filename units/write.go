@@ -58,13 +58,19 @@ func (s Service) serviceText() string {
 	t.because("An upgrade starts this path anew: replace the file by rename.")
 	t.set("ExecStart", quote(s.ExecStart))
 	if len(s.ExecReload)+len(s.ExecReloadPost) > 0 {
-		t.because("Answer for the upgrade: the reload fails when it has failed.")
-	}
-	if len(s.ExecReload) > 0 {
-		t.set("ExecReload", quote(s.ExecReload))
-	}
-	if len(s.ExecReloadPost) > 0 {
-		t.set("ExecReloadPost", quote(s.ExecReloadPost))
+		why := []string{"Answer for the upgrade: the reload fails when it has failed."}
+		prefix := ""
+		if s.Scope == System {
+			prefix = "+"
+			why = append(why, "Not in the sandbox ('+'): without the folder of PrivateTmp=, where somebody has", "emptied /tmp, nothing starts there.")
+		}
+		t.because(why...)
+		if len(s.ExecReload) > 0 {
+			t.set("ExecReload", prefix+quote(s.ExecReload))
+		}
+		if len(s.ExecReloadPost) > 0 {
+			t.set("ExecReloadPost", prefix+quote(s.ExecReloadPost))
+		}
 	}
 	if len(sockets) > 1 {
 		t.because("The sockets of another name than the service's.")

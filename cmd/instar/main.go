@@ -16,8 +16,8 @@
 // For systemctl reload to tell the truth, a hidden command is in the units:
 //
 //	[Service]
-//	ExecReload=/usr/bin/instar reload-verdict --phase=reload %n
-//	ExecReloadPost=/usr/bin/instar reload-verdict --phase=post %n
+//	ExecReload=+/usr/bin/instar reload-verdict --phase=reload %n
+//	ExecReloadPost=+/usr/bin/instar reload-verdict --phase=post %n
 //
 // and --user before %n in the units of a user. A systemd older than 259 warns of the
 // second line and ignores it; init writes the one that is for the systemd there.

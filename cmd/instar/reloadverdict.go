@@ -49,8 +49,8 @@ which it says: an upgrade that has not failed must not be reported as failed.
 
 For use in a unit:
 
-  ExecReload=/usr/bin/instar reload-verdict --phase=reload %n
-  ExecReloadPost=/usr/bin/instar reload-verdict --phase=post %n
+  ExecReload=+/usr/bin/instar reload-verdict --phase=reload %n
+  ExecReloadPost=+/usr/bin/instar reload-verdict --phase=post %n
 
 The first tells the truth where systemd runs it beside the reload signal (257 and
 earlier). Elsewhere the second does, which earlier versions ignore, and the first is
