@@ -294,7 +294,7 @@ var harms = []harm{
 		}},
 
 	{rule: "reload-sandbox", bad: service("ExecReload=", "ExecReloadPost=", "ExecReload=/usr/bin/instar reload-verdict --phase=reload %n"), last: 258,
-		with: map[string]string{"web.service.d/a.conf": "[Service]\nExecReload=+/usr/bin/instar reload-verdict --phase=reload %n\n"},
+		with:   map[string]string{"web.service.d/a.conf": "[Service]\nExecReload=+/usr/bin/instar reload-verdict --phase=reload %n\n"},
 		before: func(s *site) { s.instar() },
 		happens: func(s *site) string {
 			s.must(s.manager.Start(s.ctx, "web.service"))
