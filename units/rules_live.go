@@ -11,8 +11,8 @@ var liveRules = []Rule{{
 	ID: "socket-stale", Severity: Error, Man: "systemd.socket(5)", live: true,
 	Summary: "sockets as the .socket units have them now",
 	check: func(p Pair, _ Options, report reporter) {
-		if p.Running == nil {
-			return
+		if p.Running == nil || p.Running.Status.Active == "inactive" {
+			return // or it was stopped, as its sockets may well be
 		}
 		inactive := func(u *Unit) bool { return slices.Contains(p.Running.Inactive, u.Name) }
 		stale := func(u *Unit, at Directive, format string, args ...any) {
