@@ -27,10 +27,9 @@ const (
 	Store
 	// Offer gives the successor what is in the store.
 	Offer
-	// Adopt lets the application take what is in the store. Comes back as Adopted or GaveUp.
+	// Adopt has the application take what is in the store. Comes back as Adopted or GaveUp.
 	Adopt
-	// AnnounceTakeover tells the successor that its takeover begins, and the
-	// predecessor, if one drains, that this process is superseded.
+	// AnnounceTakeover tells the successor that its takeover begins.
 	AnnounceTakeover
 	// NameSuccessor sends, without probation, READY=1 of this process, then MAINPID=;
 	// tells the successor that it is main, and waits for systemd to have read it: what
@@ -43,8 +42,7 @@ const (
 	Release
 	// PassOn has the successor, which is main or about to be, asked to reload.
 	PassOn
-	// NameSelf sends MAINPID= of this process, which takes back, and tells the
-	// predecessor, if one drains, that this process has resumed.
+	// NameSelf sends MAINPID= of this process, which takes back.
 	NameSelf
 	// Succeed gives the attempt's verdict: it succeeded. The successor learns
 	// that it is Confirmed.
@@ -66,12 +64,16 @@ const (
 	TellUnhealthy
 	// TellStopping tells it that this process was told to stop.
 	TellStopping
+	// TellSuperseded tells it, if it drains, that it must not take back any more.
+	TellSuperseded
+	// TellResumed tells it that it may again.
+	TellResumed
 
 	// BeginProbation starts the clock and the health checks of the probation.
 	BeginProbation
 	// Drain finishes a Store that is under way, then what is in flight, for
-	// DrainTimeout at most. Comes back as
-	// DrainedOut or DrainTimedOut.
+	// DrainTimeout at most. Comes back as DrainedOut or DrainTimedOut; after a
+	// handover also as SuccessorLasted.
 	Drain
 	// Resume ends a drain: the servers serve as before.
 	Resume
@@ -80,7 +82,9 @@ const (
 	Settle
 	// Cut closes what is still in flight.
 	Cut
-	// End lets the process exit; Err is nil when all went well.
+	// Remember keeps Err for the end: the process has to finish something first.
+	Remember
+	// End lets the process exit; Err, and what was remembered, is nil when all went well.
 	End
 )
 
@@ -117,11 +121,14 @@ var verbNames = [...]string{
 	TellProven:       "tell proven",
 	TellUnhealthy:    "tell unhealthy",
 	TellStopping:     "tell stopping",
+	TellSuperseded:   "tell superseded",
+	TellResumed:      "tell resumed",
 	BeginProbation:   "begin probation",
 	Drain:            "drain",
 	Resume:           "resume",
 	Settle:           "settle",
 	Cut:              "cut",
+	Remember:         "remember",
 	End:              "end",
 }
 

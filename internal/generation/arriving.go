@@ -25,6 +25,9 @@ func waiting(s State, e Event) (State, []Action) {
 	case Adopted:
 		return s, do(TellAdopted)
 	case TakeoverBegun:
+		if e.Foreign {
+			s.ReloadPending = false
+		}
 		return s.to(Entering), nil
 	case ReloadAsked:
 		s.ReloadPending = true
@@ -50,9 +53,12 @@ func probation(s State, e Event) (State, []Action) {
 		s.Passed = true
 		return s, do(TellProven)
 	case ReloadAsked:
-		// Of a reload that the predecessor has ended, this process hears a little later.
-		s.ReloadPending = s.Passed
-		return s, nil
+		if s.Passed {
+			// The predecessor may just have ended the reload, and this is the next.
+			s.ReloadPending = true
+			return s, nil
+		}
+		return s, do(SayReloading)
 	case Released:
 		return s.serve(do(SayReady)...)
 	case ProbationFailed:
@@ -71,11 +77,18 @@ func probation(s State, e Event) (State, []Action) {
 func handingBack(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case Stored, StoreFailed:
-		if !s.Predecessor {
+		switch {
+		case !s.Predecessor:
 			// It has gone meanwhile: an unwell service beats none.
-			return s.serve(do(Adopt, OpenGates, SayReady)...)
+			return s.to(Resuming), do(Adopt)
+		case e.Kind == StoreFailed:
+			// It may still change the store, so the predecessor has to see it gone.
+			return giveUp(s, e)
 		}
+		s.Lasted = true // nobody whom this process could take back from
 		return s.to(Draining), do(TellUnhealthy, Drain)
+	case ReloadAsked:
+		return s, do(SayReloading)
 	case StopAsked:
 		return s.stop()
 	}

@@ -13,10 +13,12 @@
 //
 //	Serving ─► Preparing ─► Storing ─► Offering ─► TakingOver ◄─► Proving     upgrading.go
 //	   ▲           │           └───────────┴───────────┤ │           │
-//	   │       Reverting                    TakingBack ◄─┼───────────┘
-//	   ├───────────┴────────────────────────────┘        │
-//	   └──────── take back ──────── Draining ◄───────────┘                    leaving.go
-//	                                    └─► Ended ◄─ Stopping
+//	   ├─────── Reverting                   TakingBack ◄─┼───────────┘
+//	   │                                        │        │
+//	   └─────────────────────────── Resuming ◄──┤        │
+//	                                            │        │
+//	                                        Draining ◄───┘                    leaving.go
+//	                                            └─► Ended ◄─ Stopping
 //
 // Package reload is the shell that turns signals, messages, deaths and timers
 // into events and carries the actions out. The tests here explore every order

@@ -29,6 +29,8 @@ const (
 	SuccessorRefused
 	// SuccessorGarbled: what it says is not the protocol; Err says what.
 	SuccessorGarbled
+	// SuccessorUnreachable: it could not be sent what it needs; Err says why.
+	SuccessorUnreachable
 	// SuccessorLate: the time to get ready, or to prove itself, is over; Err says which.
 	SuccessorLate
 	// SuccessorProven: it has passed its probation.
@@ -41,6 +43,9 @@ const (
 	SuccessorResumed
 	// SuccessorStopping: it was told to stop.
 	SuccessorStopping
+	// SuccessorLasted: it has been main for long enough that its predecessor need
+	// not stay for its sake.
+	SuccessorLasted
 	// SuccessorDied: its process has gone; Err says how.
 	SuccessorDied
 
@@ -81,42 +86,48 @@ type Event struct {
 	Probation bool
 	// Offer, in Stored: there is something to adopt, or somebody who wants to.
 	Offer bool
+	// Foreign, in ReloadAsked: the signal is not systemd's, because systemd does not
+	// take this process for main any more. In TakeoverBegun: the signal that came
+	// before was not, because systemd could not take this process for main yet.
+	Foreign bool
 	// Err is the reason, where a kind has one. The machine passes it on.
 	Err error
 }
 
 var kindNames = [...]string{
-	Initialised:         "initialised",
-	Adopted:             "adopted",
-	GaveUp:              "gave up",
-	ReloadAsked:         "reload asked",
-	StopAsked:           "stop asked",
-	DrainedOut:          "drained",
-	DrainTimedOut:       "drain timed out",
-	SpawnFailed:         "spawn failed",
-	SuccessorReady:      "successor ready",
-	SuccessorAdopted:    "successor adopted",
-	SuccessorRefused:    "successor refused",
-	SuccessorGarbled:    "successor garbled",
-	SuccessorLate:       "successor late",
-	SuccessorProven:     "successor proven",
-	SuccessorUnhealthy:  "successor unhealthy",
-	SuccessorSuperseded: "successor superseded",
-	SuccessorResumed:    "successor resumed",
-	SuccessorStopping:   "successor stopping",
-	SuccessorDied:       "successor died",
-	Stored:              "stored",
-	StoreFailed:         "store failed",
-	Named:               "named",
-	NamingFailed:        "naming failed",
-	StateOffered:        "state offered",
-	TakeoverBegun:       "takeover begun",
-	TakenOver:           "taken over",
-	Confirmed:           "confirmed",
-	Released:            "released",
-	PredecessorGone:     "predecessor gone",
-	ProbationPassed:     "probation passed",
-	ProbationFailed:     "probation failed",
+	Initialised:          "initialised",
+	Adopted:              "adopted",
+	GaveUp:               "gave up",
+	ReloadAsked:          "reload asked",
+	StopAsked:            "stop asked",
+	DrainedOut:           "drained",
+	DrainTimedOut:        "drain timed out",
+	SpawnFailed:          "spawn failed",
+	SuccessorReady:       "successor ready",
+	SuccessorAdopted:     "successor adopted",
+	SuccessorRefused:     "successor refused",
+	SuccessorGarbled:     "successor garbled",
+	SuccessorUnreachable: "successor unreachable",
+	SuccessorLate:        "successor late",
+	SuccessorProven:      "successor proven",
+	SuccessorUnhealthy:   "successor unhealthy",
+	SuccessorSuperseded:  "successor superseded",
+	SuccessorResumed:     "successor resumed",
+	SuccessorStopping:    "successor stopping",
+	SuccessorLasted:      "successor lasted",
+	SuccessorDied:        "successor died",
+	Stored:               "stored",
+	StoreFailed:          "store failed",
+	Named:                "named",
+	NamingFailed:         "naming failed",
+	StateOffered:         "state offered",
+	TakeoverBegun:        "takeover begun",
+	TakenOver:            "taken over",
+	Confirmed:            "confirmed",
+	Released:             "released",
+	PredecessorGone:      "predecessor gone",
+	ProbationPassed:      "probation passed",
+	ProbationFailed:      "probation failed",
 }
 
 func (k Kind) String() string {

@@ -5,27 +5,45 @@ package generation
 func draining(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case ReloadAsked:
-		// systemd has asked between READY=1 and MAINPID=.
-		if s.Superseded {
-			return s, nil
-		}
-		return s, do(PassOn)
+		return s.passOn(e)
 	case SuccessorDied:
 		if s.Superseded || s.SuccessorStopping {
 			return s, nil
 		}
-		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: Adopt}, {Verb: Resume}, {Verb: OpenGates}, {Verb: SayReady}}
+		s.Failed, s.Drained, s.Lasted = false, false, false
+		return s.to(Resuming), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: TellResumed}, {Verb: Resume}, {Verb: Adopt}}
 	case SuccessorRefused:
-		// It is about to go, and this is why.
-		return s, []Action{because(Blame, e.Err)}
+		if s.Superseded || s.SuccessorStopping {
+			return s, nil
+		}
+		// It accepts no more, so this process waits for its end, whatever it does.
+		s.Failed = true
+		return s, []Action{because(Blame, e.Err), {Verb: Kill}}
+	case SuccessorLasted:
+		s.Lasted = true
+		return s.endIfDispensable()
 	case DrainedOut:
-		return s.end(nil)
+		s.Drained = true
+		return s.endIfDispensable()
 	case DrainTimedOut:
-		return s.end(nil, Action{Verb: Cut})
+		s.Drained, s.Lasted = true, true
+		return s.endIfDispensable(Action{Verb: Cut})
 	case StopAsked:
+		if s.Drained {
+			return s.end(nil)
+		}
 		return s.to(Stopping), nil
 	}
 	return s, nil
+}
+
+// endIfDispensable ends a process that drains once nothing is in flight and nobody
+// may need it to take back.
+func (s State) endIfDispensable(first ...Action) (State, []Action) {
+	if s.Phase == Draining && s.Drained && !s.Failed && (s.Lasted || s.Superseded || s.SuccessorStopping) {
+		return s.end(nil, first...)
+	}
+	return s, first
 }
 
 func stopping(s State, e Event) (State, []Action) {
@@ -46,11 +64,13 @@ func (s State) stop(first ...Verb) (State, []Action) {
 // giveUp is the way out when the application cannot go on. Whoever can take
 // over, a predecessor that drains or systemd, sees this process go.
 func giveUp(s State, e Event) (State, []Action) {
-	if s.Phase == Ended {
-		return s, nil
-	}
 	var actions []Action
 	switch s.Phase {
+	case Ended:
+		return s, nil
+	case Draining, Stopping:
+		// It is about to go: what can be finished is finished first.
+		return s, []Action{because(Remember, e.Err)}
 	case Preparing, Storing, Offering:
 		actions = do(Kill)
 	}

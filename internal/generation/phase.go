@@ -36,6 +36,9 @@ const (
 	// TakingBack has killed a successor that was, or may be, main, and accepts
 	// again once that one has gone.
 	TakingBack
+	// Resuming has taken back, and waits for the application to adopt what is in
+	// the store before it accepts again.
+	Resuming
 	// Draining finishes what is in flight after a handover.
 	Draining
 	// Stopping finishes what is in flight because the service was told to stop.
@@ -58,6 +61,7 @@ var phaseNames = [...]string{
 	Proving:      "proving",
 	Reverting:    "reverting",
 	TakingBack:   "taking back",
+	Resuming:     "resuming",
 	Draining:     "draining",
 	Stopping:     "stopping",
 	Ended:        "ended",
@@ -93,16 +97,16 @@ func (p Phase) Accepts() bool {
 // mute.
 func (p Phase) Main() bool {
 	switch p {
-	case Probation, HandingBack, Serving, Preparing, Storing, Offering, TakingOver, Reverting:
+	case Probation, HandingBack, Serving, Preparing, Storing, Offering, TakingOver, Reverting, Resuming:
 		return true
 	}
 	return false
 }
 
-// Upgrading reports whether a successor of this process is on its way.
+// Upgrading reports whether an upgrade is under way, or being undone.
 func (p Phase) Upgrading() bool {
 	switch p {
-	case Preparing, Storing, Offering, TakingOver, Proving, Reverting, TakingBack:
+	case Preparing, Storing, Offering, TakingOver, Proving, Reverting, TakingBack, Resuming:
 		return true
 	}
 	return false

@@ -19,8 +19,10 @@ type State struct {
 	// Proven: the successor under way has passed its probation before systemd has
 	// confirmed that it is main.
 	Proven bool
-	// Failed: the successor under way has failed while something else had to be
-	// finished first.
+	// Trying: the upgrade under way has no verdict yet.
+	Trying bool
+	// Failed: the successor has failed while something else had to be finished
+	// first, its own death included.
 	Failed bool
 	// SuccessorDead: and its process has gone.
 	SuccessorDead bool
@@ -29,6 +31,11 @@ type State struct {
 	// Passed: this process has passed its probation and waits for its
 	// predecessor to agree.
 	Passed bool
+	// Drained: nothing is in flight any more.
+	Drained bool
+	// Lasted: the successor has been main for long enough that its death is no
+	// reason to take back; it has proven itself, or time has.
+	Lasted bool
 	// ReloadPending: the reload signal came before this process could act on
 	// it. systemd may send it as soon as it has read MAINPID= and READY=1, which
 	// is before this process has been told that it is main.
@@ -58,13 +65,13 @@ func Step(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorSuperseded:
 		s.Superseded = true
-		return s, nil
+		return s.endIfDispensable()
 	case SuccessorResumed:
 		s.Superseded = false
 		return s, nil
 	case SuccessorStopping:
 		s.SuccessorStopping = true
-		return s, nil
+		return s.endIfDispensable()
 	case Confirmed:
 		s.Confirmed = true
 		return s, nil
@@ -98,6 +105,8 @@ func Step(s State, e Event) (State, []Action) {
 		return reverting(s, e)
 	case TakingBack:
 		return takingBack(s, e)
+	case Resuming:
+		return resuming(s, e)
 	case Draining:
 		return draining(s, e)
 	case Stopping:

@@ -33,12 +33,12 @@ func TestStories(t *testing.T) {
 	takeover := []scene{
 		initialised, serving, reload,
 		on(SuccessorReady, Storing, CloseGates, Store),
-		on(Stored, TakingOver, AnnounceTakeover, NameSuccessor),
+		on(Stored, TakingOver, TellSuperseded, AnnounceTakeover, NameSuccessor),
 	}
 	offered := []scene{
 		initialised, serving, reload,
 		on(SuccessorReady, Storing, CloseGates, Store),
-		{Event{Kind: Stored, Offer: true}, Offering, []Verb{Offer}},
+		{Event{Kind: Stored, Offer: true}, Offering, []Verb{TellSuperseded, Offer}},
 	}
 	onTrial := []scene{
 		on(Initialised, Ready, TellReady),
@@ -48,10 +48,12 @@ func TestStories(t *testing.T) {
 	proving := []scene{
 		initialised, serving, reload,
 		onProbation(SuccessorReady, Storing, CloseGates, Store),
-		on(Stored, TakingOver, AnnounceTakeover, NameSuccessor),
+		on(Stored, TakingOver, TellSuperseded, AnnounceTakeover, NameSuccessor),
 		on(Named, Proving),
 	}
 	handedOver := append(takeover[:len(takeover):len(takeover)], on(Named, Draining, Succeed, Drain))
+	takenBack := on(Adopted, Serving, OpenGates, Fail, Settle)
+	resumed := on(Adopted, Serving, OpenGates, SayReady, Settle)
 	then := func(before []scene, more ...scene) []scene { return append(slices.Clip(before), more...) }
 
 	for _, c := range []struct {
@@ -60,9 +62,16 @@ func TestStories(t *testing.T) {
 		scenes []scene
 	}{
 		{"a predecessor", First(), then(handedOver,
+			on(DrainedOut, Draining),
+			on(SuccessorLasted, Ended, End))},
+		{"a predecessor with connections", First(), then(handedOver,
+			on(SuccessorLasted, Draining),
 			on(DrainedOut, Ended, End))},
 		{"a predecessor whose connections stay", First(), then(handedOver,
 			on(DrainTimedOut, Ended, Cut, End))},
+		{"a predecessor that nobody needs to take back", First(), then(handedOver,
+			on(DrainedOut, Draining),
+			on(SuccessorSuperseded, Ended, End))},
 		{"a successor", Successor(), []scene{
 			on(Initialised, Ready, TellReady),
 			on(TakeoverBegun, Entering),
@@ -84,17 +93,18 @@ func TestStories(t *testing.T) {
 			on(TakenOver, Preparing, OpenGates, Spawn, SayReloading),
 		}},
 		{"a successor that is asked to reload before it knows that it is proven", Successor(), then(onTrial,
-			on(ReloadAsked, Probation),
+			on(ReloadAsked, Probation, SayReloading),
 			on(ProbationPassed, Probation, TellProven),
 			on(ReloadAsked, Probation),
 			on(Released, Preparing, SayReady, Spawn, SayReloading))},
 		{"a reload asked for between READY=1 and MAINPID=", First(), []scene{
 			initialised, serving, reload,
 			on(SuccessorReady, Storing, CloseGates, Store),
-			on(Stored, TakingOver, AnnounceTakeover, NameSuccessor),
+			on(Stored, TakingOver, TellSuperseded, AnnounceTakeover, NameSuccessor),
 			on(ReloadAsked, TakingOver, PassOn),
 			on(Named, Draining, Succeed, Drain),
 			on(ReloadAsked, Draining, PassOn),
+			{Event{Kind: ReloadAsked, Foreign: true}, Draining, nil},
 			on(SuccessorSuperseded, Draining),
 			on(ReloadAsked, Draining),
 		}},
@@ -111,44 +121,44 @@ func TestStories(t *testing.T) {
 			initialised, serving, reload,
 			failing(SuccessorLate, Reverting, Blame, Kill),
 			on(SuccessorReady, Reverting),
-			failing(SuccessorDied, Serving, Fail),
+			failing(SuccessorDied, Serving, Blame, Fail),
 		}},
 		{"a refusal", First(), []scene{
 			initialised, serving, reload,
 			failing(SuccessorRefused, Reverting, Blame, Kill),
-			failing(SuccessorDied, Serving, Fail),
+			failing(SuccessorDied, Serving, Blame, Fail),
 		}},
 		{"nonsense", First(), []scene{
 			initialised, serving, reload,
 			failing(SuccessorGarbled, Reverting, Blame, Kill),
-			failing(SuccessorDied, Serving, Fail),
+			failing(SuccessorDied, Serving, Blame, Fail),
 		}},
 		{"a second reload under way", First(), []scene{
 			initialised, serving, reload,
-			on(ReloadAsked, Preparing),
+			on(ReloadAsked, Preparing, SayReloading),
 			on(SuccessorReady, Storing, CloseGates, Store),
-			on(ReloadAsked, Storing),
+			on(ReloadAsked, Storing, SayReloading),
 		}},
 		{"a store that fails", First(), []scene{
 			initialised, serving, reload,
 			on(SuccessorReady, Storing, CloseGates, Store),
 			failing(StoreFailed, TakingBack, Blame, Kill),
-			failing(SuccessorDied, Serving, NameSelf, Adopt, OpenGates, Fail, Settle),
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Adopt), takenBack,
 		}},
 		{"a death while storing", First(), []scene{
 			initialised, serving, reload,
 			on(SuccessorReady, Storing, CloseGates, Store),
 			failing(SuccessorDied, Storing, Blame),
-			on(Stored, Serving, Adopt, OpenGates, Fail, Settle),
+			on(Stored, Resuming, TellResumed, Adopt), takenBack,
 		}},
 		{"systemd does not answer", First(), then(takeover,
 			failing(NamingFailed, TakingBack, Blame, Kill),
-			failing(SuccessorDied, Serving, NameSelf, Adopt, OpenGates, Fail, Settle))},
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Adopt), takenBack)},
 		{"a death in the takeover", First(), then(takeover,
-			failing(SuccessorDied, Serving, Blame, NameSelf, Adopt, OpenGates, Fail, Settle),
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Adopt), takenBack,
 			on(Named, Serving))},
 		{"a death while the predecessor drains", First(), then(handedOver,
-			failing(SuccessorDied, Serving, Blame, NameSelf, Adopt, Resume, OpenGates, SayReady),
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Resume, Adopt), resumed,
 			reload)},
 		{"a death after a further handover", First(), then(handedOver,
 			on(SuccessorSuperseded, Draining),
@@ -157,7 +167,7 @@ func TestStories(t *testing.T) {
 		{"a further handover that came to nothing", First(), then(handedOver,
 			on(SuccessorSuperseded, Draining),
 			on(SuccessorResumed, Draining),
-			failing(SuccessorDied, Serving, Blame, NameSelf, Adopt, Resume, OpenGates, SayReady))},
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Resume, Adopt), resumed)},
 		{"a stop while serving", First(), []scene{
 			initialised, serving,
 			on(StopAsked, Stopping, SayStopping, TellStopping, CloseGates, Store, Drain),
@@ -198,6 +208,46 @@ func TestStories(t *testing.T) {
 			initialised, serving,
 			failing(GaveUp, Ended, CloseGates, Cut, End),
 		}},
+		{"a server that fails while the service stops", First(), []scene{
+			initialised, serving,
+			on(StopAsked, Stopping, SayStopping, TellStopping, CloseGates, Store, Drain),
+			failing(GaveUp, Stopping, Remember),
+			on(DrainedOut, Ended, End),
+		}},
+		{"a main process that refuses while its predecessor drains", First(), then(handedOver,
+			on(DrainedOut, Draining),
+			failing(SuccessorRefused, Draining, Blame, Kill),
+			on(SuccessorLasted, Draining),
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Resume, Adopt), resumed)},
+		{"a successor that refuses in its probation", First(), then(proving,
+			failing(SuccessorRefused, TakingBack, Blame, Kill),
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Adopt), takenBack)},
+		{"a successor that cannot park in its probation", Successor(), then(onTrial,
+			failing(ProbationFailed, HandingBack, Blame, CloseGates, Store),
+			failing(StoreFailed, Ended, TellRefused, Cut, End))},
+		{"a successor that cannot be greeted", First(), []scene{
+			initialised, serving, reload,
+			failing(SuccessorUnreachable, Reverting, Blame, Kill),
+			failing(SuccessorDied, Serving, Blame, Fail),
+		}},
+		{"a reload signal of somebody else's before the takeover", Successor(), []scene{
+			on(Initialised, Ready, TellReady),
+			on(ReloadAsked, Ready),
+			{Event{Kind: TakeoverBegun, Foreign: true}, Entering, nil},
+			on(TakenOver, Serving, OpenGates),
+		}},
+		{"a reload while this process takes back", First(), then(offered,
+			failing(SuccessorDied, Resuming, Blame, TellResumed, Adopt),
+			on(ReloadAsked, Resuming, SayReloading), takenBack)},
+		{"a reload while this process takes back after its upgrade", First(), then(handedOver,
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Resume, Adopt),
+			on(ReloadAsked, Resuming),
+			on(Adopted, Preparing, OpenGates, SayReady, Settle, Spawn, SayReloading))},
+		{"a stop while this process takes back", First(), then(offered,
+			failing(SuccessorDied, Resuming, Blame, TellResumed, Adopt),
+			on(StopAsked, Stopping, SayStopping, TellStopping, CloseGates, Store, Drain),
+			on(Adopted, Stopping),
+			on(DrainedOut, Ended, End))},
 		{"a successor that adopts", Successor(), []scene{
 			on(Initialised, Ready, TellReady),
 			on(StateOffered, Ready, Adopt),
@@ -214,13 +264,13 @@ func TestStories(t *testing.T) {
 			on(SuccessorAdopted, TakingOver, AnnounceTakeover, NameSuccessor))},
 		{"adopting takes too long", First(), then(offered,
 			failing(SuccessorLate, TakingBack, Blame, Kill),
-			failing(SuccessorDied, Serving, NameSelf, Adopt, OpenGates, Fail, Settle))},
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Adopt), takenBack)},
 		{"a death while adopting", First(), then(offered,
-			failing(SuccessorDied, Serving, Blame, Adopt, OpenGates, Fail, Settle))},
+			failing(SuccessorDied, Resuming, Blame, TellResumed, Adopt), takenBack)},
 		{"proven before it is confirmed", First(), []scene{
 			initialised, serving, reload,
 			onProbation(SuccessorReady, Storing, CloseGates, Store),
-			on(Stored, TakingOver, AnnounceTakeover, NameSuccessor),
+			on(Stored, TakingOver, TellSuperseded, AnnounceTakeover, NameSuccessor),
 			on(SuccessorProven, TakingOver),
 			on(Named, TakingOver, Release),
 			on(Named, Draining, Succeed, Drain),
@@ -237,7 +287,7 @@ func TestStories(t *testing.T) {
 		{"probation failed and nobody to take back", Successor(), then(onTrial,
 			failing(ProbationFailed, HandingBack, Blame, CloseGates, Store),
 			on(PredecessorGone, HandingBack, NameSelf, Settle),
-			on(Stored, Serving, Adopt, OpenGates, SayReady))},
+			on(Stored, Resuming, Adopt), resumed)},
 		{"probation without a predecessor", Successor(), then(onTrial,
 			on(PredecessorGone, Probation, NameSelf, Settle),
 			on(ProbationPassed, Serving, SayReady))},
@@ -245,10 +295,10 @@ func TestStories(t *testing.T) {
 			on(SuccessorProven, TakingOver, Release),
 			on(Named, Draining, Succeed, Drain))},
 		{"a successor unwell", First(), then(proving,
-			failing(SuccessorUnhealthy, Serving, Blame, NameSelf, Adopt, OpenGates, Fail, Settle))},
+			failing(SuccessorUnhealthy, Resuming, Blame, NameSelf, TellResumed, Adopt), takenBack)},
 		{"a successor not heard of", First(), then(proving,
 			failing(SuccessorLate, TakingBack, Blame, Kill),
-			failing(SuccessorDied, Serving, NameSelf, Adopt, OpenGates, Fail, Settle))},
+			failing(SuccessorDied, Resuming, Blame, NameSelf, TellResumed, Adopt), takenBack)},
 		{"a stop of the successor in its probation", First(), then(proving,
 			on(SuccessorStopping, Proving),
 			failing(SuccessorDied, Stopping, Drain))},
@@ -267,7 +317,7 @@ func tell(t *testing.T, s State, scenes []scene) {
 			verbs = append(verbs, a.Verb)
 			// A reason that comes in goes out with the action that gives it.
 			switch a.Verb {
-			case Blame, TellRefused:
+			case Blame, Remember, TellRefused:
 				if !errors.Is(a.Err, c.event.Err) || a.Err == nil {
 					t.Errorf("%v: %v: %v because of %v, want %v", before, c.event.Kind, a.Verb, a.Err, c.event.Err)
 				}
@@ -300,6 +350,9 @@ func TestEveryKindInEveryPhase(t *testing.T) {
 		func(s *State) { s.Probation = true },
 		func(s *State) { s.Failed = true },
 		func(s *State) { s.SuccessorDead = true },
+		func(s *State) { s.Trying = true },
+		func(s *State) { s.Drained = true },
+		func(s *State) { s.Lasted = true },
 		func(s *State) { s.Passed = true },
 		func(s *State) { s.ReloadPending = true },
 	}
@@ -313,7 +366,7 @@ func TestEveryKindInEveryPhase(t *testing.T) {
 			}
 			for _, kind := range Kinds() {
 				for _, flag := range []bool{false, true} {
-					next, actions := Step(s, Event{Kind: kind, Probation: flag, Offer: flag, Err: errWhy})
+					next, actions := Step(s, Event{Kind: kind, Probation: flag, Offer: flag, Foreign: flag, Err: errWhy})
 					if phase == Ended && (next.Phase != Ended || len(actions) > 0) {
 						t.Errorf("%v after the end → %v %v", kind, next.Phase, actions)
 					}

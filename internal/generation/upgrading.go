@@ -18,7 +18,15 @@ func serving(s State, e Event) (State, []Action) {
 func (s State) begin() State {
 	s.Superseded, s.SuccessorStopping = false, false
 	s.Failed, s.SuccessorDead, s.Proven = false, false, false
+	s.Drained, s.Lasted = false, false
+	s.Trying = true
 	return s.to(Preparing)
+}
+
+// conclude is the end of an upgrade: its verdict is given.
+func (s State) conclude(p Phase) State {
+	s.Trying = false
+	return s.to(p)
 }
 
 // preparing: this process accepts, and anything that goes wrong leaves it as
@@ -28,10 +36,12 @@ func preparing(s State, e Event) (State, []Action) {
 	case SuccessorReady:
 		s.Probation = e.Probation
 		return s.to(Storing), do(CloseGates, Store)
-	case SuccessorLate, SuccessorRefused, SuccessorGarbled:
+	case SuccessorLate, SuccessorRefused, SuccessorGarbled, SuccessorUnreachable:
 		return s.to(Reverting), []Action{because(Blame, e.Err), {Verb: Kill}}
 	case SpawnFailed, SuccessorDied:
-		return s.to(Serving), []Action{because(Blame, e.Err), {Verb: Fail}}
+		return s.conclude(Serving), []Action{because(Blame, e.Err), {Verb: Fail}}
+	case ReloadAsked:
+		return s, do(SayReloading)
 	case StopAsked:
 		return s.stop(Kill)
 	}
@@ -49,9 +59,10 @@ func storing(s State, e Event) (State, []Action) {
 		case s.Failed:
 			return s.to(TakingBack), nil
 		case e.Offer:
-			return s.to(Offering), do(Offer)
+			// From here on there is another process that changes the store.
+			return s.to(Offering), do(TellSuperseded, Offer)
 		}
-		return s.takeover()
+		return s.takeover(TellSuperseded)
 	case StoreFailed:
 		if s.SuccessorDead {
 			return s.revert(because(Blame, e.Err))
@@ -60,9 +71,11 @@ func storing(s State, e Event) (State, []Action) {
 	case SuccessorDied:
 		s.Failed, s.SuccessorDead = true, true
 		return s, []Action{because(Blame, e.Err)}
-	case SuccessorRefused, SuccessorGarbled:
+	case SuccessorRefused, SuccessorGarbled, SuccessorUnreachable:
 		s.Failed = true
 		return s, []Action{because(Blame, e.Err), {Verb: Kill}}
+	case ReloadAsked:
+		return s, do(SayReloading)
 	case StopAsked:
 		return s.stop(Kill)
 	}
@@ -73,10 +86,12 @@ func offering(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorAdopted:
 		return s.takeover()
-	case SuccessorLate, SuccessorRefused, SuccessorGarbled:
+	case SuccessorLate, SuccessorRefused, SuccessorGarbled, SuccessorUnreachable:
 		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
 	case SuccessorDied:
 		return s.revert(because(Blame, e.Err))
+	case ReloadAsked:
+		return s, do(SayReloading)
 	case StopAsked:
 		return s.stop(Kill)
 	}
@@ -84,34 +99,64 @@ func offering(s State, e Event) (State, []Action) {
 }
 
 // takeover names the successor main.
-func (s State) takeover() (State, []Action) {
-	return s.to(TakingOver), []Action{{Verb: AnnounceTakeover}, {Verb: NameSuccessor, Probation: s.Probation}}
+func (s State) takeover(first ...Verb) (State, []Action) {
+	return s.to(TakingOver), append(do(first...), Action{Verb: AnnounceTakeover}, Action{Verb: NameSuccessor, Probation: s.Probation})
+}
+
+// passOn is for a reload that systemd has asked of this process between READY=1 and
+// MAINPID=.
+func (s State) passOn(e Event) (State, []Action) {
+	if e.Foreign || s.Superseded {
+		return s, nil
+	}
+	return s, do(PassOn)
 }
 
 // release ends the successor's probation.
 func (s State) release() (State, []Action) {
 	s.Probation, s.Proven = false, false
+	s.Lasted = true
 	return s.to(TakingOver), do(Release)
 }
 
-// revert is the way back to Serving for a process that had stopped to accept
-// and whose successor has gone.
+// revert is the way back to Serving for a process that had stopped accepting and
+// whose successor has gone, or has let go of the store.
 func (s State) revert(first ...Action) (State, []Action) {
 	actions := first
 	if s.Phase != Storing && s.Phase != Offering {
 		actions = append(actions, Action{Verb: NameSelf}) // the successor was, or may be, main
 	}
-	actions = append(actions, do(Adopt, OpenGates, Fail)...)
-	if !s.Predecessor {
-		actions = append(actions, Action{Verb: Settle})
+	return s.to(Resuming), append(actions, do(TellResumed, Adopt)...)
+}
+
+// resuming waits for the application.
+func resuming(s State, e Event) (State, []Action) {
+	switch e.Kind {
+	case Adopted:
+		actions := do(OpenGates, SayReady)
+		if s.Trying {
+			actions = do(OpenGates, Fail)
+		}
+		if !s.Predecessor {
+			actions = append(actions, Action{Verb: Settle})
+		}
+		return s.conclude(Serving).serve(actions...)
+	case ReloadAsked:
+		if s.Trying {
+			return s, do(SayReloading)
+		}
+		s.ReloadPending = true
+		return s, nil
+	case StopAsked:
+		return s.stop()
 	}
-	return s.to(Serving), actions
+	return s, nil
 }
 
 func takingOver(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case ReloadAsked:
-		return s, do(PassOn)
+		return s.passOn(e)
 	case Named:
 		switch {
 		case s.Proven:
@@ -119,13 +164,16 @@ func takingOver(s State, e Event) (State, []Action) {
 		case s.Probation:
 			return s.to(Proving), nil
 		}
-		return s.to(Draining), do(Succeed, Drain)
+		return s.conclude(Draining), do(Succeed, Drain)
 	case SuccessorProven:
 		s.Proven = true
 		return s, nil
 	case SuccessorUnhealthy:
 		return s.revert(because(Blame, e.Err))
-	case NamingFailed, SuccessorRefused, SuccessorGarbled, SuccessorLate:
+	case NamingFailed, SuccessorRefused, SuccessorGarbled, SuccessorUnreachable, SuccessorLate:
+		if s.Superseded || s.SuccessorStopping {
+			return s, nil // the one after it, or nobody, is main
+		}
 		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
 	case SuccessorDied:
 		switch {
@@ -147,10 +195,13 @@ func proving(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorProven:
 		return s.release()
-	case SuccessorUnhealthy, SuccessorRefused:
+	case SuccessorUnhealthy:
+		// It has parked what it had, and finishes what it has accepted.
 		return s.revert(because(Blame, e.Err))
-	case SuccessorGarbled, SuccessorLate:
+	case SuccessorRefused, SuccessorGarbled, SuccessorUnreachable, SuccessorLate:
 		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
+	case ReloadAsked:
+		return s.passOn(e)
 	case SuccessorDied:
 		if s.SuccessorStopping {
 			return s.to(Stopping), do(Drain)
@@ -167,7 +218,9 @@ func proving(s State, e Event) (State, []Action) {
 func reverting(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorDied:
-		return s.to(Serving), do(Fail)
+		return s.conclude(Serving), []Action{because(Blame, e.Err), {Verb: Fail}}
+	case ReloadAsked:
+		return s, do(SayReloading)
 	case StopAsked:
 		return s.stop()
 	}
@@ -179,7 +232,7 @@ func reverting(s State, e Event) (State, []Action) {
 func takingBack(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorDied:
-		return s.revert()
+		return s.revert(because(Blame, e.Err))
 	case StopAsked:
 		return s.to(Stopping), do(TellStopping, Drain)
 	}
