@@ -16,6 +16,13 @@ const (
 	DefaultDrainTimeout = 30 * time.Second
 )
 
+const (
+	// DefaultStandby is long enough for what kills a release in its first moments.
+	DefaultStandby = 3 * time.Second
+	// DefaultEndTimeout is long for a program that only has to clean up.
+	DefaultEndTimeout = 15 * time.Second
+)
+
 // Config says how generations follow each other. The zero value works.
 type Config struct {
 	// ReadyTimeout is how long a successor may take from its start until its
@@ -34,6 +41,18 @@ type Config struct {
 	// put into the store, and the upgrade has failed. Zero: none. The successor's
 	// own Config decides.
 	Probation time.Duration
+
+	// Standby is how long a predecessor stays after a takeover to take back if its
+	// successor dies, even when it has nothing left to drain. It ends earlier when
+	// its successor is followed in turn. Zero: DefaultStandby; negative: not at all.
+	// More than DrainTimeout is the same as that.
+	Standby time.Duration
+
+	// EndTimeout is how long this generation's process may take to end once its drain
+	// is over, or DrainTimeout has passed: what main does after Serve counts. After
+	// that the main process kills it. Zero: DefaultEndTimeout; negative: never, such
+	// as for a process in a debugger.
+	EndTimeout time.Duration
 
 	// MaxDraining is how many older generations may drain at the same time. If
 	// there are more, the oldest closes its connections and ends. Zero:
@@ -119,6 +138,12 @@ func (c Config) withDefaults() (Config, error) {
 		if *t.value == 0 {
 			*t.value = t.deflt
 		}
+	}
+	if c.Standby == 0 {
+		c.Standby = DefaultStandby
+	}
+	if c.EndTimeout == 0 {
+		c.EndTimeout = DefaultEndTimeout
 	}
 	if c.MaxDraining < 0 {
 		return c, fmt.Errorf("reload: Config.MaxDraining is %d: give a positive number, or 0 for %d", c.MaxDraining, DefaultMaxDraining)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -32,27 +33,41 @@ type elders struct {
 
 type elder struct {
 	Draining
-	line *handover.Conn
-	cut  bool // was told to end
+	line    *handover.Conn // nil: not yet
+	cut     bool           // was told to end
+	process *os.Process    // nil: it could not be found
+	ends    time.Time      // when it is killed; zero: not known yet, or never
 }
 
-// report takes note of what a generation that drains says. It returns those that
-// are too many, the oldest of them, each once.
-func (e *elders) report(line *handover.Conn, d Draining, most int) (excess []*elder) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	one := e.all[d.Generation]
+// get returns the elder of that generation, and makes it known; e.mu is held.
+func (e *elders) get(p Party) *elder {
+	one := e.all[p.Generation]
 	if one == nil {
 		one = &elder{}
 		if e.all == nil {
 			e.all = make(map[int]*elder)
 		}
-		e.all[d.Generation] = one
+		e.all[p.Generation] = one
 	}
-	one.Draining, one.line = d, line
+	if one.process == nil && p.PID > 0 {
+		// The process is alive, or was a moment ago, and from here on nobody else can be
+		// taken for it (pidfd_open(2)).
+		one.process, _ = os.FindProcess(p.PID)
+	}
+	one.Party = p
+	return one
+}
+
+// report takes note of what a generation that drains says. It returns those that
+// are too many, the oldest of them, each once.
+func (e *elders) report(line *handover.Conn, d Draining, ends time.Time, most int) (excess []*elder) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	one := e.get(d.Party)
+	one.Draining, one.line, one.ends = d, line, ends
 	all := e.sorted()
 	for _, old := range all[:max(0, len(all)-most)] {
-		if !old.cut {
+		if !old.cut && old.line != nil {
 			old.cut = true
 			excess = append(excess, old)
 		}
@@ -66,9 +81,17 @@ func (e *elders) gone(line *handover.Conn) {
 	defer e.mu.Unlock()
 	for n, one := range e.all {
 		if one.line == line {
-			delete(e.all, n)
+			e.forget(n)
 		}
 	}
+}
+
+// forget is gone for one of them; e.mu is held.
+func (e *elders) forget(generation int) {
+	if p := e.all[generation].process; p != nil {
+		_ = p.Release()
+	}
+	delete(e.all, generation)
 }
 
 // sorted lists them, the oldest first; e.mu is held.
@@ -96,7 +119,9 @@ func (e *elders) list() []elder {
 func (s *Service) Draining() []Draining {
 	var all []Draining
 	for _, one := range s.elders.list() {
-		all = append(all, one.Draining)
+		if !one.Deadline.IsZero() { // it has said so itself
+			all = append(all, one.Draining)
+		}
 	}
 	return all
 }
@@ -105,7 +130,7 @@ func (s *Service) Draining() []Draining {
 func (s *Service) heardOfDrain(line *handover.Conn, m handover.Draining) {
 	defer s.shown.changed()
 	d := Draining{Party(m.Party), m.Connections, time.UnixMicro(m.DeadlineUSec)}
-	for _, old := range s.elders.report(line, d, s.config.MaxDraining) {
+	for _, old := range s.elders.report(line, d, s.endOf(m), s.config.MaxDraining) {
 		s.log.Warn("too many generations drain: the oldest ends", "oldest", old.Generation, "connections", old.Connections)
 		if err := old.line.Send(handover.Cut{}); err != nil {
 			s.log.Debug("elder", "error", err)
@@ -124,7 +149,7 @@ func (s *Service) meet(fds []int) {
 		s.log.Debug("elder", "error", err)
 		return
 	}
-	s.keep(line)
+	s.own(line)
 	go func() {
 		err := s.eachMessage(line, func(m handover.Message, fds []int) {
 			closeAll(fds)
@@ -145,6 +170,9 @@ func (s *Service) meet(fds []int) {
 // that drains longer than this one.
 func (s *Service) introduce() {
 	for _, old := range s.elders.list() {
+		if old.line == nil {
+			continue
+		}
 		ends, err := handover.Ends()
 		if err != nil {
 			s.log.Warn("an older generation will not be seen any more", "older", old.Generation, "error", err)
@@ -189,7 +217,13 @@ func (s *Service) reportDrain(over <-chan struct{}, deadline time.Time) {
 	defer tick.Stop()
 	me := handover.Party{Generation: s.generation, PID: s.pid, Build: s.config.Build}
 	for {
-		s.mains.say(handover.Draining{Party: me, Connections: s.flight.connections(), DeadlineUSec: deadline.UnixMicro()})
+		s.mains.say(handover.Draining{
+			Party:        me,
+			Connections:  s.flight.connections(),
+			DeadlineUSec: deadline.UnixMicro(),
+			LeftUSec:     time.Until(deadline).Microseconds(),
+			EndUSec:      s.config.EndTimeout.Microseconds(),
+		})
 		select {
 		case <-over:
 			return
@@ -214,7 +248,7 @@ func (s *Service) heardFromMain(m handover.Message, fds []int) {
 			s.log.Debug("line to the main process", "error", err)
 			return
 		}
-		s.keep(line)
+		s.own(line)
 		s.mains.add(line)
 		select {
 		case s.met <- struct{}{}:
@@ -231,8 +265,8 @@ func (s *Service) heardFromMain(m handover.Message, fds []int) {
 	closeAll(fds)
 }
 
-// keep closes line when this process ends.
-func (s *Service) keep(line *handover.Conn) { given(s, line) }
+// own closes line when this process ends.
+func (s *Service) own(line *handover.Conn) { given(s, line) }
 
 // eachMessage hands every message of a line to take, with the descriptors,
 // which are take's then, until the line ends. The error is that of a message that

@@ -26,6 +26,8 @@ var (
 	// ErrProtocol: what the successor said is not the protocol of the handover,
 	// or a version of it that this build doesn't speak.
 	ErrProtocol = errors.New("the successor does not speak the handover protocol")
+	// ErrHandover: the successor could not be sent the sockets or what is in the store.
+	ErrHandover = errors.New("the successor could not be handed what it needs")
 	// ErrUnhealthy: the successor has failed its probation.
 	ErrUnhealthy = errors.New("the successor has failed its probation")
 	// ErrStore: what must outlive this process could not be put into the store.
@@ -56,6 +58,15 @@ func ended(state *os.ProcessState, said string) *failure {
 func killedBy(state *os.ProcessState, signal syscall.Signal) bool {
 	ws, ok := state.Sys().(syscall.WaitStatus)
 	return ok && ws.Signaled() && ws.Signal() == signal
+}
+
+// handoverFailed is why the successor could not be sent descriptors.
+func handoverFailed(err error) error {
+	advice := ""
+	if errors.Is(err, unix.ETOOMANYREFS) {
+		advice = ": this user has too many descriptors in flight, those of bundles included: raise LimitNOFILE= of the unit; see unix(7)"
+	}
+	return fmt.Errorf("%w: %w%s", ErrHandover, err, advice)
 }
 
 // timedOut says what the successor has not done in time, from the phase of its predecessor.

@@ -130,21 +130,30 @@ func (s *Service) findOrigin() Origin {
 	return Crash
 }
 
-// adopt lets the keeper take what is in the store. A keeper that hangs is a
-// service that cannot serve; nothing else is to be done meanwhile.
-func (s *Service) adopt() error {
+// beginAdopt has the keeper take what is in the store, beside the loop.
+func (s *Service) beginAdopt() {
 	if p := s.predecessor; p != nil && p.offered != nil {
 		offered := p.offered
 		p.offered = nil
 		if err := errors.Join(s.store.Close(), s.openStore(offered)); err != nil {
-			return err
+			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
+			return
 		}
 	}
 	if s.keeper == nil {
-		return nil
+		s.followUps = append(s.followUps, generation.Event{Kind: generation.Adopted})
+		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.config.ReadyTimeout)
-	defer cancel()
+	s.keep("Adopt", s.adopt, func(err error) generation.Event {
+		if err != nil {
+			return generation.Event{Kind: generation.GaveUp, Err: err}
+		}
+		return generation.Event{Kind: generation.Adopted}
+	})
+}
+
+// adopt has the keeper take what is in the store.
+func (s *Service) adopt(ctx context.Context) error {
 	s.store.Resume()
 	from := s.origin
 	if err := s.keeper.Adopt(ctx, s.store, from); err != nil {
@@ -166,41 +175,50 @@ func (s *Service) adopt() error {
 // beginStore parks what must outlive this process, beside the loop. stopping:
 // for the end of the service, not for a successor.
 func (s *Service) beginStore(stopping bool) {
-	before := s.stored
-	done := make(chan struct{})
-	s.stored = done
 	wanted := s.adopts()
-	parked := make(chan error, 1)
-	go func() {
-		if before != nil {
-			<-before
+	stored := func(err error) generation.Event {
+		if err != nil {
+			return generation.Event{Kind: generation.StoreFailed, Err: err}
 		}
-		parked <- s.park(stopping)
+		return generation.Event{Kind: generation.Stored, Offer: wanted || len(s.store.List()) > 0}
+	}
+	if s.keeper == nil {
+		s.followUps = append(s.followUps, stored(nil))
+		return
+	}
+	s.stored = s.keep("Park", func(ctx context.Context) error { return s.park(ctx, stopping) }, stored)
+}
+
+// keep has the keeper do something, one thing at a time, beside the loop. outcome is
+// the event that follows. over is closed when nobody waits for it any more: when it
+// has ended, or hangs.
+func (s *Service) keep(what string, do func(context.Context) error, outcome func(error) generation.Event) (over chan struct{}) {
+	over = make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		s.keeping <- struct{}{}
+		defer func() { <-s.keeping }()
+		ctx, cancel := context.WithTimeout(context.Background(), s.config.ReadyTimeout)
+		defer cancel()
+		ended <- do(ctx)
 	}()
 	go func() {
-		defer close(done)
+		defer close(over)
 		select {
-		case err := <-parked:
-			if err != nil {
-				s.post(nil, generation.Event{Kind: generation.StoreFailed, Err: err})
-				return
-			}
-			s.post(nil, generation.Event{Kind: generation.Stored, Offer: wanted || len(s.store.List()) > 0})
+		case err := <-ended:
+			s.post(nil, outcome(err))
 		case <-time.After(2 * s.config.ReadyTimeout):
 			// It was to return after half of that. Nobody may touch its state while
 			// it runs, so this process cannot serve again: the next one can.
-			s.post(nil, generation.Event{Kind: generation.GaveUp, Err: errors.New("reload: the Keeper's Park does not return")})
+			s.post(nil, generation.Event{Kind: generation.GaveUp, Err: fmt.Errorf("reload: the Keeper's %s does not return", what)})
 		}
 	}()
+	return over
 }
 
-// park runs in one goroutine at a time, and never beside adopt.
-func (s *Service) park(stopping bool) error {
-	if s.keeper == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.config.ReadyTimeout)
-	defer cancel()
+// park has the keeper put into the store what must outlive this process. If the
+// keeper has adopted nothing since it parked last, all is there.
+func (s *Service) park(ctx context.Context, stopping bool) error {
 	if !s.parked {
 		s.parked = true
 		if err := s.keeper.Park(ctx, s.store); err != nil {
@@ -227,10 +245,14 @@ func (s *Service) offer() {
 	for _, e := range s.store.Entries() {
 		all = append(all, handover.Descriptor{Name: e.Name, FD: e.FD})
 	}
-	s.successor.late.Reset(s.config.ReadyTimeout)
-	if err := s.successor.line.OfferState(all); err != nil {
-		s.log.Debug("successor", "error", err)
-	}
+	next := s.successor
+	next.expect(s.config.ReadyTimeout)
+	// The successor reads them one by one; the loop does not wait for that.
+	go func() {
+		if err := next.line.OfferState(all); err != nil {
+			s.unreachable(next, err)
+		}
+	}()
 }
 
 func entries(descriptors []handover.Descriptor) []activation.Entry {

@@ -14,9 +14,8 @@ import (
 // barrierTimeout bounds how long systemd may take to read what it was sent.
 const barrierTimeout = 30 * time.Second
 
-// perform carries out one action of the state machine. It reports false if that
-// failed and what was to follow must not: an event says what does instead.
-func (s *Service) perform(a generation.Action) bool {
+// perform carries out one action of the state machine.
+func (s *Service) perform(a generation.Action) {
 	s.log.Debug("action", "verb", a.Verb.String())
 	switch a.Verb {
 	case generation.OpenGates:
@@ -42,16 +41,11 @@ func (s *Service) perform(a generation.Action) bool {
 	case generation.Offer:
 		s.offer()
 	case generation.Adopt:
-		if err := s.adopt(); err != nil {
-			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
-			return false
-		}
-		s.followUps = append(s.followUps, generation.Event{Kind: generation.Adopted})
+		s.beginAdopt()
 	case generation.TellAdopted:
 		s.tell(handover.Adopted{})
 	case generation.AnnounceTakeover:
-		s.tellSuccessor(handover.Takeover{})
-		s.tell(handover.Superseded{})
+		s.tellSuccessor(handover.Takeover{MonotonicUSec: sinceBoot().Microseconds()})
 	case generation.NameSuccessor:
 		s.nameSuccessor(a.Probation)
 	case generation.Release:
@@ -59,11 +53,14 @@ func (s *Service) perform(a generation.Action) bool {
 	case generation.PassOn:
 		s.passOn()
 	case generation.NameSelf:
+		s.handedOver.Store(false)
 		// RELOADING=1 because systemd may have sent the other process a reload signal
 		// that it has not answered. READY=1 follows in any case.
+		if s.unname != nil {
+			s.unname() // what has not been sent yet is moot
+		}
 		s.say(notify.MainPID(s.pid), notify.Reloading())
 		s.tookBack = true
-		s.tell(handover.Resumed{})
 		if s.successor == nil {
 			break // it is the predecessor that has gone, in the middle of the takeover
 		}
@@ -84,6 +81,10 @@ func (s *Service) perform(a generation.Action) bool {
 		s.tell(unwell(s.upgrade.reason))
 	case generation.TellStopping:
 		s.tell(handover.Stopping{})
+	case generation.TellSuperseded:
+		s.tell(handover.Superseded{})
+	case generation.TellResumed:
+		s.tell(handover.Resumed{})
 
 	case generation.BeginProbation:
 		s.beginProbation()
@@ -92,7 +93,6 @@ func (s *Service) perform(a generation.Action) bool {
 	case generation.Resume:
 		if err := s.endDrain(); err != nil {
 			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
-			return false
 		}
 	case generation.Settle:
 		s.settle()
@@ -103,16 +103,22 @@ func (s *Service) perform(a generation.Action) bool {
 			// One that the application has forgotten to close shows at every upgrade.
 			s.log.Warn("connections closed at the end of the drain", "connections", n, "with", ends)
 		}
+	case generation.Remember:
+		s.log.Error("the service cannot go on", "error", a.Err)
+		s.result = errors.Join(s.result, a.Err)
 	case generation.End:
-		s.result = a.Err
+		s.result = errors.Join(s.result, a.Err)
 	}
-	return true
 }
 
 // kill ends the successor; watch sees the end of it. One that has refused while
 // this process serves has a moment to say its last words.
 func (s *Service) kill() {
 	const lastWords = time.Second
+	if s.starting != nil {
+		s.starting.cancel() // startEnded sees to the rest
+		return
+	}
 	process := s.successor.process
 	if s.state.Phase == generation.Reverting && errors.Is(s.upgrade.reason, ErrRefused) {
 		time.AfterFunc(lastWords, func() { _ = process.Kill() })
@@ -121,12 +127,17 @@ func (s *Service) kill() {
 	_ = process.Kill()
 }
 
-// say sends one datagram to systemd. There is nothing better to do with an
-// error than to report it: the service goes on.
-func (s *Service) say(fields ...notify.Field) {
-	if err := s.notifier.Send(fields...); err != nil {
-		s.log.Error("systemd was not told", "error", err)
+// say posts one datagram to systemd: what this process has to say it says, however
+// long that takes. The service goes on meanwhile, see reportNotifier.
+func (s *Service) say(fields ...notify.Field) { s.notifier.Post(fields...) }
+
+// reportNotifier hears of trouble with what was posted.
+func (s *Service) reportNotifier(err error) {
+	if err != nil {
+		s.log.Error("systemd cannot be told how the service stands, which is tried again until it can", "error", err)
+		return
 	}
+	s.log.Info("systemd has been told")
 }
 
 // extension asks systemd to give the job that is under way another d, and a
@@ -153,41 +164,46 @@ func (s *Service) sayServing(remark string) {
 	s.log.Info("serving", "connections", s.flight.connections())
 }
 
-func (s *Service) tellSuccessor(m handover.Message) {
-	if err := s.successor.line.Send(m); err != nil {
-		s.log.Debug("successor", "error", err)
-	}
-}
+func (s *Service) tellSuccessor(m handover.Message) { s.successor.tell(s.log, m) }
+
+// namingTimeout is how long this process, which accepts no more, waits for systemd to
+// make room for MAINPID=.
+const namingTimeout = 5 * time.Second
 
 // nameSuccessor makes the successor main, and keeps for this process the right
 // to take back. What has been sent is as good as read: systemd reads in order, so
 // the successor may go on at once.
 func (s *Service) nameSuccessor(probation bool) {
 	next := s.successor
-	var err error
+	var sent []*notify.Ticket
 	if probation {
 		// A successor that hangs in its probation is this process's to notice: see
 		// generation.State.OnTrial.
-		err = s.sayMain(next, extension(heartbeatTimeout))
+		sent = append(sent, s.sayMain(next, extension(heartbeatTimeout)))
 	} else {
-		err = s.sayReadyAndMain(next)
+		sent = s.sayReadyAndMain(next)
 	}
-	if err != nil {
-		s.followUps = append(s.followUps, generation.Event{Kind: generation.NamingFailed, Err: fmt.Errorf("%w: %w", ErrNaming, err)})
-		return
+	var ctx context.Context
+	ctx, s.unname = context.WithTimeout(context.Background(), namingTimeout)
+	conclude := func() {
+		for _, t := range sent {
+			if err := t.Wait(ctx); err != nil {
+				s.post(next, generation.Event{Kind: generation.NamingFailed, Err: fmt.Errorf("%w: %w", ErrNaming, err)})
+				return
+			}
+		}
+		if probation {
+			next.expect(heartbeatTimeout)
+		}
+		next.tell(s.log, handover.TakenOver{})
+		s.awaitNamed(next)
 	}
-	if probation {
-		next.late.Reset(heartbeatTimeout)
-	}
-	s.tellSuccessor(handover.TakenOver{})
-	go s.awaitNamed(next)
+	go conclude()
 }
 
 // releaseSuccessor ends the probation of the successor.
 func (s *Service) releaseSuccessor() {
-	if err := s.sayReadyAndMain(s.successor); err != nil {
-		s.log.Warn("the successor has to say READY=1 itself", "error", err)
-	}
+	s.sayReadyAndMain(s.successor)
 	s.tellSuccessor(handover.Released{})
 	go s.awaitNamed(s.successor)
 }
@@ -195,17 +211,17 @@ func (s *Service) releaseSuccessor() {
 // sayReadyAndMain ends the reload. When systemd reads READY=1 it stops a unit whose
 // main process is dead, and the successor may be dead by then. So this process is
 // main for READY=1; MAINPID= of a dead process systemd ignores.
-func (s *Service) sayReadyAndMain(next *successor) error {
-	if err := s.notifier.Send(notify.MainPID(s.pid), notify.Ready); err != nil {
-		return err
+func (s *Service) sayReadyAndMain(next *successor) []*notify.Ticket {
+	return []*notify.Ticket{
+		s.notifier.Post(notify.MainPID(s.pid), notify.Ready),
+		// EXTEND_TIMEOUT_USEC= has moved the watchdog's limit as well. A successor that
+		// hangs now is to be noticed within WatchdogSec=.
+		s.sayMain(next, notify.Watchdog),
 	}
-	// EXTEND_TIMEOUT_USEC= has moved the watchdog's limit as well. A successor that
-	// hangs now is to be noticed within WatchdogSec=.
-	return s.sayMain(next, notify.Watchdog)
 }
 
-func (s *Service) sayMain(next *successor, also notify.Field) error {
-	return s.notifier.Send(
+func (s *Service) sayMain(next *successor, also notify.Field) *notify.Ticket {
+	return s.notifier.Post(
 		notify.NotifyAccess(notify.AccessAll),
 		notify.MainPID(next.process.Pid),
 		notify.Status(title(s.generation+1, next.build)+" serving"),
@@ -213,13 +229,27 @@ func (s *Service) sayMain(next *successor, also notify.Field) error {
 		also)
 }
 
-// awaitNamed waits until systemd has read that the successor is main: what a
-// process has sent that is no more it ignores.
+// awaitNamed waits until systemd has read that the successor is main: it ignores what
+// a process has sent that has exited.
 func (s *Service) awaitNamed(next *successor) {
-	ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
-	defer cancel()
-	if err := s.notifier.Barrier(ctx); err != nil {
-		s.log.Warn("systemd takes its time to follow to the new main process", "error", err)
+	const pause = 100 * time.Millisecond
+	for told := false; ; told = true {
+		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
+		err := s.notifier.Barrier(ctx)
+		cancel()
+		if err == nil || errors.Is(err, errors.ErrUnsupported) {
+			break
+		}
+		if !told {
+			s.log.Warn("systemd takes its time to follow to the new main process, so this one waits", "error", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-next.ended:
+			return
+		case <-s.done:
+			return
+		}
 	}
 	s.post(next, generation.Event{Kind: generation.Named})
 }
@@ -244,6 +274,9 @@ func (s *Service) beginDrain() {
 		s.mains.add(s.successor.line)
 		deadline, _ := ctx.Deadline()
 		go s.reportDrain(ctx.Done(), deadline)
+	}
+	if s.state.Phase == generation.Draining && !s.state.Lasted {
+		go s.awaitLasted(d)
 	}
 	s.log.Info("draining", "connections", s.flight.connections(), "timeout", s.config.DrainTimeout)
 	var calls []call
@@ -274,11 +307,34 @@ func (s *Service) hurryDrain() {
 	}
 }
 
+// awaitLasted waits for as long as the successor may need this process to take back.
+func (s *Service) awaitLasted(d *drain) {
+	select {
+	case <-time.After(min(s.config.Standby, s.config.DrainTimeout)):
+		s.post(d, generation.Event{Kind: generation.SuccessorLasted})
+	case <-s.done:
+	}
+}
+
 func (s *Service) endDrain() error {
 	s.drain.cancel()
 	open := s.drain.sockets
 	s.drain = nil
 	return s.resumeServers(open)
+}
+
+// alive is a sign of life of the loop, and of the application.
+func (s *Service) alive(ctx context.Context) error {
+	select {
+	case s.pulse <- struct{}{}:
+	case <-ctx.Done():
+		s.log.Error("the service is stuck in an action, so its watchdog is not pinged", "phase", s.Phase())
+		return ctx.Err()
+	}
+	if s.config.Health == nil {
+		return nil
+	}
+	return s.config.Health(ctx)
 }
 
 // keepAlive pings the watchdog of the unit for as long as this process is main.
@@ -296,7 +352,7 @@ func (s *Service) keepAlive(main bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.watchdog = cancel
 	go func() {
-		if err := s.notifier.KeepAlive(ctx, s.config.watchdog, s.config.Health); err != nil && ctx.Err() == nil {
+		if err := s.notifier.KeepAlive(ctx, s.config.watchdog, s.alive); err != nil && ctx.Err() == nil {
 			s.log.Error("watchdog", "error", err)
 		}
 	}()

@@ -17,7 +17,9 @@ type predecessor struct {
 	line  *handover.Conn
 	pid   int
 	build string
-	began time.Time // when it has greeted this process
+	drain time.Duration // how long it may drain; 0: it has not said
+	end   time.Duration // how long it may live after that; 0: it has not said
+	began time.Time     // when it has greeted this process
 	// offered is what was in its store, until it is adopted.
 	offered []activation.Entry
 }
@@ -38,7 +40,13 @@ func (s *Service) arrive() error {
 		line.Close()
 		return fmt.Errorf("reload: %w", err)
 	}
-	s.predecessor = &predecessor{line: line, pid: hello.PID, build: hello.Build, began: time.Now()}
+	s.predecessor = &predecessor{
+		line: line, pid: hello.PID, build: hello.Build, began: time.Now(),
+		drain: time.Duration(hello.DrainUSec) * time.Microsecond,
+		end:   time.Duration(hello.EndUSec) * time.Microsecond,
+	}
+	s.elders.know(hello.Older)
+	s.shown.killed.Store(int64(hello.Killed))
 	s.generation, s.attempt = hello.Generation, hello.Attempt
 	s.startedWith = hello.StartedWith
 	s.logs = logs{cmp.Or(hello.Stdout, s.logs[0]), cmp.Or(hello.Stderr, s.logs[1])}
@@ -74,8 +82,10 @@ func (s *Service) follow(p *predecessor) {
 			p.offered = entries(descriptors)
 			s.post(nil, generation.Event{Kind: generation.StateOffered})
 		case handover.Takeover:
-			s.post(nil, generation.Event{Kind: generation.TakeoverBegun})
+			s.expectTakeover(p)
+			s.post(m, generation.Event{Kind: generation.TakeoverBegun})
 		case handover.TakenOver:
+			s.expectEnd(p)
 			s.post(nil, generation.Event{Kind: generation.TakenOver, Probation: s.config.Probation > 0})
 		case handover.Verdict:
 			s.verdicts.learn(fromWire(m))

@@ -35,22 +35,41 @@ func (s *Service) beginProbation() {
 	}()
 }
 
-// prove returns nil once this process has proven itself, or why it has not.
+// prove returns nil once this process has proven itself, or why it has not. It says
+// that it is alive meanwhile, however long Health takes.
 func (s *Service) prove() error {
 	end := time.NewTimer(s.config.Probation)
 	defer end.Stop()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	answers := make(chan error, 1)
+	asking := false
 	for {
-		switch err := s.health(); {
-		case errors.Is(err, ErrProven):
-			return nil
-		case err != nil:
-			return err
-		}
 		s.tell(handover.Alive{})
+		if !asking {
+			asking = true
+			go func() { answers <- s.health() }()
+		}
 		select {
+		case err := <-answers:
+			asking = false
+			switch {
+			case errors.Is(err, ErrProven):
+				return nil
+			case err != nil:
+				return err
+			}
+			select {
+			case <-end.C:
+				return nil
+			case <-s.done:
+				return nil
+			case <-beat.C:
+			}
 		case <-end.C:
+			if err := <-answers; err != nil && !errors.Is(err, ErrProven) {
+				return err
+			}
 			return nil
 		case <-s.done:
 			return nil

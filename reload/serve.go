@@ -7,9 +7,13 @@ import (
 	"os/signal"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
+
+	"golang.org/x/sys/unix"
 )
 
 // reloadSignal is what systemd sends to the main process for a reload; see
@@ -26,26 +30,36 @@ type shell struct {
 	verdicts  verdicts
 	followUps []generation.Event
 
-	servers   []*serving
-	successor *successor // the last one started
-	attempt   int        // how many upgrades this line of main processes has tried
-	upgrade   upgrade    // the last one
-	drain     *drain     // the drain under way
-	watchdog  context.CancelFunc
-	settled   bool // systemd knows this process, a successor, as its child, or is about to
-	standIns  chan naming
-	settling  atomic.Pointer[error] // why systemd may not know it as its child; nil: no reason
-	store     *fdstore.Store
-	origin    Origin
-	stored    chan struct{} // closed when the last Store is done; nil: there was none
-	parked    bool          // the keeper has let go of its state
-	result    error
-	signalled bool // the reload signal has come since the last verdict
-	tookBack  bool // systemd was told that this process is main again
-	shown     shown
+	servers    []*serving
+	starting   *starting  // the start of a successor that is under way; nil: none
+	starts     int        // how many there were in this attempt
+	successor  *successor // the last one started
+	attempt    int        // how many upgrades this line of main processes has tried
+	upgrade    upgrade    // the last one
+	drain      *drain     // the drain under way
+	watchdog   context.CancelFunc
+	settled    bool // systemd knows this process, a successor, as its child, or is about to
+	standIns   chan naming
+	settling   atomic.Pointer[error] // why systemd may not know it as its child; nil: no reason
+	outcomes   chan started          // of a start
+	pulse      chan struct{}         // taken by the loop, as a sign of life
+	unname     context.CancelFunc    // ends the wait for MAINPID=successor to be sent
+	named      time.Time             // when systemd had read that
+	hangup     time.Duration         // when the reload signal came last, on CLOCK_MONOTONIC
+	store      *fdstore.Store
+	origin     Origin
+	keeping    chan struct{} // holds one while the keeper adopts or parks
+	stored     chan struct{} // closed when the last Store is done; nil: there was none
+	parked     bool          // the keeper has let go of its state; for who is in keeping
+	result     error
+	handedOver atomic.Bool // the successor is main, and this process drains or has ended
+	signalled  bool        // the reload signal has come since the last verdict
+	tookBack   bool        // systemd was told that this process is main again
+	shown      shown
 }
 
-// posted is an event with the successor or drain it comes from; nil: neither.
+// posted is an event with what it comes from: a successor, a drain, the message of a
+// takeover; nil: none of these.
 type posted struct {
 	generation.Event
 	from any
@@ -62,13 +76,18 @@ func (sh *shell) init() {
 	sh.done = make(chan struct{})
 	sh.asked = make(chan int, 1)
 	sh.standIns = make(chan naming)
+	sh.outcomes = make(chan started)
+	sh.pulse = make(chan struct{})
+	sh.keeping = make(chan struct{}, 1)
 }
 
-// post hands an event to the goroutine of Serve.
-func (sh *shell) post(from any, e generation.Event) {
+// post hands an event to the goroutine of Serve. It reports false if that has ended.
+func (sh *shell) post(from any, e generation.Event) bool {
 	select {
 	case sh.events <- posted{e, from}:
+		return true
 	case <-sh.done:
+		return false
 	}
 }
 
@@ -78,6 +97,8 @@ func (sh *shell) stale(p posted) bool {
 	switch from := p.from.(type) {
 	case *successor:
 		return from != sh.successor
+	case strayed:
+		return from.successor != sh.successor
 	case *drain:
 		return from != sh.drain
 	}
@@ -113,6 +134,12 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	}
 	if s.predecessor != nil {
 		go s.follow(s.predecessor)
+		go s.endOverdue()
+		// systemd could not have sent it to this process.
+		select {
+		case <-s.reloads:
+		default:
+		}
 	}
 	for i, server := range servers {
 		serving := newServing(s.log, i, server)
@@ -126,6 +153,9 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	s.step(generation.Event{Kind: generation.Initialised})
 	s.loop(ctx, stop)
 	close(s.done)
+	if s.starting != nil {
+		s.starting.cancel()
+	}
 	if s.drain != nil {
 		s.drain.cancel()
 	}
@@ -145,17 +175,24 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 // before everything else: no upgrade goes on after it.
 func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 	stopped := ctx.Done()
-	asked := func() {
+	interrupted := false
+	asked := func(by os.Signal) {
 		stopped = nil
+		if interrupted && by == os.Interrupt {
+			// Whoever presses Ctrl-C twice does not want to wait.
+			s.step(generation.Event{Kind: generation.DrainTimedOut})
+			return
+		}
+		interrupted = interrupted || by == os.Interrupt
 		s.step(generation.Event{Kind: generation.StopAsked})
 	}
 	for s.state.Phase != generation.Ended {
 		select {
-		case <-stop:
-			asked()
+		case by := <-stop:
+			asked(by)
 			continue
 		case <-stopped:
-			asked()
+			asked(nil)
 			continue
 		case <-s.reloads:
 			// Before this process may end, it has to pass it on.
@@ -164,12 +201,13 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 		default:
 		}
 		select {
-		case <-stop:
-			asked()
+		case by := <-stop:
+			asked(by)
 		case <-stopped:
-			asked()
+			asked(nil)
 		case <-s.reloads:
 			s.reloadSignalled()
+		case <-s.pulse:
 		case given := <-s.asked:
 			// Whoever asked may have had an answer meanwhile.
 			if given == s.verdicts.count() {
@@ -177,19 +215,49 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 			}
 		case p := <-s.standIns:
 			s.standInIsThere(p)
+		case r := <-s.outcomes:
+			s.startEnded(r)
 		case p := <-s.events:
-			if !s.stale(p) {
-				s.step(p.Event)
+			if !s.stale(p) && !s.startAgain(p) {
+				s.step(s.dated(p))
 			}
 		}
 	}
 }
 
+// signalLag is how much later than it was sent a signal may come out of package
+// os/signal.
+const signalLag = time.Second
+
 func (s *Service) reloadSignalled() {
-	if s.state.Phase != generation.TakingOver { // else it is not for this process
+	s.hangup = sinceBoot()
+	e := generation.Event{Kind: generation.ReloadAsked}
+	switch s.state.Phase {
+	case generation.Proving, generation.Draining:
+		// What systemd sends to its main process it has sent before that was named.
+		e.Foreign = time.Since(s.named) > signalLag
+	case generation.TakingOver:
+		// It is for the successor.
+	default:
 		s.signalled = true
 	}
-	s.step(generation.Event{Kind: generation.ReloadAsked})
+	s.step(e)
+}
+
+// dated is the event with what depends on when the reload signal came.
+func (s *Service) dated(p posted) generation.Event {
+	e := p.Event
+	if began, ok := p.from.(handover.Takeover); ok && s.hangup != 0 {
+		e.Foreign = s.hangup < time.Duration(began.MonotonicUSec)*time.Microsecond
+	}
+	return e
+}
+
+// sinceBoot reads CLOCK_MONOTONIC, which all generations share.
+func sinceBoot() time.Duration {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	return time.Duration(now.Nano())
 }
 
 // step is one step of the machine, with all that follows from it.
@@ -199,6 +267,9 @@ func (s *Service) step(e generation.Event) {
 		next, actions := generation.Step(s.state, queue[0])
 		s.state = next
 		s.phase.Store(uint32(next.Phase))
+		if queue[0].Kind == generation.Named {
+			s.named = time.Now()
+		}
 		if next.Phase != before {
 			s.upgrade.enter(next.Phase)
 			s.log.Debug("phase", "from", before.String(), "to", next.Phase.String(), "event", queue[0].Kind.String())
@@ -206,12 +277,10 @@ func (s *Service) step(e generation.Event) {
 		if before == generation.Draining && next.Phase == generation.Stopping {
 			s.hurryDrain()
 		}
-		for _, a := range actions {
-			if !s.perform(a) {
-				break
-			}
-		}
 		s.keepAlive(next.Phase.Main() && !next.OnTrial())
+		for _, a := range actions {
+			s.perform(a)
+		}
 		queue = append(queue, s.followUps...)
 		s.followUps = nil
 	}

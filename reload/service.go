@@ -105,6 +105,7 @@ func Open(config Config) (*Service, error) {
 	signal.Notify(s.reloads, reloadSignal)
 
 	if s.notifier, err = notify.Take(); err == nil {
+		s.notifier.Report(s.reportNotifier)
 		s.config.watchdog, err = notify.WatchdogInterval()
 	}
 	if err == nil {

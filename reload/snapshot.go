@@ -22,6 +22,9 @@ type Snapshot struct {
 	Connections int
 	// Draining are the older generations, the oldest first; see Service.Draining.
 	Draining []Draining
+	// Killed is how many older generations did not end in time since systemd has
+	// started the service, and were killed; see Config.EndTimeout.
+	Killed int
 	// StoreUsed is how many entries the store has, of StoreMax. StoreMax is 0 if
 	// the unit has no store.
 	StoreUsed, StoreMax int
@@ -46,6 +49,7 @@ func (s *Service) Snapshot() Snapshot {
 		Connections: s.Connections(),
 		Keeps:       s.keeps.Load(),
 		Draining:    s.Draining(),
+		Killed:      int(s.shown.killed.Load()),
 		Attempts:    int(s.shown.attempts.Load()),
 	}
 	if store := s.shown.store.Load(); store != nil {
@@ -119,6 +123,7 @@ func bound(fd int) (network, address string) {
 // shown is what the goroutine of Serve lets others see of itself.
 type shown struct {
 	attempts atomic.Int64
+	killed   atomic.Int64
 	store    atomic.Pointer[fdstore.Store]
 	watchers
 }

@@ -2,7 +2,10 @@ package reload
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -11,17 +14,25 @@ import (
 
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
+
+	"golang.org/x/sys/unix"
 )
 
 // successor is the process that is to follow this one, from here.
 type successor struct {
-	process *os.Process
-	line    *handover.Conn
-	build   string
-	adopts  bool     // it wants what is in the store
-	left    []string // what it was started without: see Command.LeftBehind
-	started time.Time
-	late    *time.Timer // runs while something is expected of the successor
+	process     *os.Process
+	line        *handover.Conn
+	build       string
+	adopts      bool     // it wants what is in the store
+	left        []string // what it was started without: see Command.LeftBehind
+	startedWith string   // see Command.StartedWith
+	started     time.Time
+	late        *deadline // for what is expected of the successor
+
+	heard      atomic.Bool   // it has said something
+	superseded atomic.Bool   // it has a successor of its own, or is about to
+	stopping   atomic.Bool   // it was told to stop
+	ended      chan struct{} // closed when its process has gone
 
 	lastWords atomic.Pointer[os.File] // where it says why it crashes; nil: nowhere
 	end       *failure                // how it ended by itself; nil until SuccessorDied
@@ -31,9 +42,9 @@ type successor struct {
 // exit when its time to drain is over.
 const drainGrace = 5 * time.Second
 
-// spawn starts a successor and greets it. What becomes of it arrives as events.
-func (s *Service) spawn() (*successor, error) {
-	start, line, theirs, err := s.prepare(context.Background())
+// spawn starts a process that is to be a successor.
+func (s *Service) spawn(ctx context.Context) (*successor, error) {
+	start, line, theirs, err := s.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -55,17 +66,43 @@ func (s *Service) spawn() (*successor, error) {
 		line.Close()
 		return nil, start.failed(err)
 	}
-	next := &successor{process: process, line: line, started: time.Now(), left: bounded(slices.Concat(start.LeftBehind, left))}
-	next.late = time.AfterFunc(s.config.ReadyTimeout, func() {
-		err := timedOut(process.Pid, s.Phase(), s.config.ReadyTimeout)
+	return &successor{
+		process: process, line: line, started: time.Now(), ended: make(chan struct{}),
+		left: bounded(slices.Concat(start.LeftBehind, left)), startedWith: start.StartedWith,
+	}, nil
+}
+
+// await begins to wait for what becomes of the successor, and greets it.
+func (s *Service) await(next *successor) {
+	hello := s.hello(next.startedWith)
+	next.late = newDeadline(func() {
+		err := timedOut(next.process.Pid, s.Phase(), s.config.ReadyTimeout)
 		s.post(next, generation.Event{Kind: generation.SuccessorLate, Err: err})
 	})
+	next.expect(s.config.ReadyTimeout)
 	go s.watch(next)
-	// It reads this, or it dies and watch says so.
-	if err := line.Greet(s.hello(start.StartedWith), s.descriptors()); err != nil {
-		s.log.Debug("greeting", "error", err)
+	go func() {
+		if err := next.line.Greet(hello, s.descriptors()); err != nil {
+			s.unreachable(next, err)
+		}
+	}()
+}
+
+// unreachable says that the successor could not be sent what it needs. If that is
+// because it has died, its death says more.
+func (s *Service) unreachable(next *successor, err error) {
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, net.ErrClosed) {
+		return
 	}
-	return next, nil
+	s.post(next, generation.Event{Kind: generation.SuccessorUnreachable, Err: handoverFailed(err)})
+}
+
+func (next *successor) expect(d time.Duration) { next.late.set(d) }
+
+func (next *successor) tell(log *slog.Logger, m handover.Message) {
+	if err := next.line.Send(m); err != nil {
+		log.Debug("successor", "error", err) // it has died, and watch says so
+	}
 }
 
 func (s *Service) hello(startedWith string) handover.Hello {
@@ -79,6 +116,11 @@ func (s *Service) hello(startedWith string) handover.Hello {
 		StartedWith: startedWith,
 		Stdout:      s.logs[0],
 		Stderr:      s.logs[1],
+
+		DrainUSec: s.config.DrainTimeout.Microseconds(),
+		EndUSec:   s.config.EndTimeout.Microseconds(),
+		Older:     s.elders.older(),
+		Killed:    int(s.shown.killed.Load()),
 	}
 }
 
@@ -100,27 +142,51 @@ func (s *Service) watch(next *successor) {
 		s.listen(next)
 	}()
 	state, err := next.process.Wait()
-	next.late.Stop()
+	close(next.ended)
+	next.late.stop()
 	select {
 	case <-silent:
 	case <-time.After(time.Second):
 		// Somebody else holds the other end: it has said nothing that counts.
 	}
 	next.line.Close()
+	from := any(next)
 	if err == nil {
 		next.end = ended(state, next.remark())
 		err = next.end
 		if killedBy(state, syscall.SIGKILL) {
 			next.end = nil // it did not end by itself
 		}
+		if killedBy(state, reloadSignal) && !next.heard.Load() {
+			from = strayed{next}
+		}
 	} else {
 		err = fmt.Errorf("%w: %w", ErrCrashed, err)
 	}
-	s.post(next, generation.Event{Kind: generation.SuccessorDied, Err: err})
+	if !s.post(from, generation.Event{Kind: generation.SuccessorDied, Err: err}) {
+		s.endAfter(next, err)
+	}
 }
+
+// endAfter ends this process when it has served and drained, its program still has to
+// end, and the main process has died meanwhile. As long as this process lives, it is
+// that one's parent, and systemd does not notice.
+func (s *Service) endAfter(next *successor, died error) {
+	if !s.handedOver.Load() || next.superseded.Load() || next.stopping.Load() {
+		return
+	}
+	s.log.Error("the main process has died, and systemd learns of that when this one has gone, so it ends", "reason", died)
+	time.Sleep(lastMoment)
+	endSelf()
+}
+
+// endSelf is what endAfter does at last. A test that is no service of its own has
+// another.
+var endSelf = func() { _ = unix.Kill(os.Getpid(), unix.SIGKILL) }
 
 func (s *Service) listen(next *successor) {
 	err := s.eachMessage(next.line, func(m handover.Message, fds []int) {
+		next.heard.Store(true)
 		switch m.(type) {
 		case handover.Stored, handover.Removed:
 			s.heardOfStore(m, fds)
@@ -153,28 +219,31 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 		if err := speaks(m.Protocol); err != nil {
 			return generation.Event{Kind: generation.SuccessorGarbled, Err: err}, true
 		}
-		next.late.Stop()
+		next.late.stop()
 		next.build, next.adopts = m.Build, m.Adopts
 		return generation.Event{Kind: generation.SuccessorReady, Probation: m.ProbationUSec > 0}, true
 	case handover.Adopted:
-		next.late.Stop()
+		next.late.stop()
 		return generation.Event{Kind: generation.SuccessorAdopted}, true
 	case handover.Refuse:
 		return generation.Event{Kind: generation.SuccessorRefused, Err: refused(m)}, true
 	case handover.Alive:
-		next.late.Reset(heartbeatTimeout)
+		next.expect(heartbeatTimeout)
 		return generation.Event{}, false
 	case handover.Proven:
-		next.late.Stop()
+		next.late.stop()
 		return generation.Event{Kind: generation.SuccessorProven}, true
 	case handover.Unhealthy:
-		next.late.Stop()
+		next.late.stop()
 		return generation.Event{Kind: generation.SuccessorUnhealthy, Err: heard(ErrUnhealthy, m.Reason, m.Public, m.Errno)}, true
 	case handover.Superseded:
+		next.superseded.Store(true)
 		return generation.Event{Kind: generation.SuccessorSuperseded}, true
 	case handover.Resumed:
+		next.superseded.Store(false)
 		return generation.Event{Kind: generation.SuccessorResumed}, true
 	case handover.Stopping:
+		next.stopping.Store(true)
 		return generation.Event{Kind: generation.SuccessorStopping}, true
 	}
 	return generation.Event{}, false

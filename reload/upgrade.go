@@ -41,14 +41,8 @@ func (s *Service) beginUpgrade() {
 	s.shown.attempts.Store(int64(s.attempt))
 	now := time.Now()
 	s.upgrade = upgrade{began: now, phase: generation.Preparing, since: now}
-	s.successor = nil
-	next, err := s.spawn()
-	if err != nil {
-		s.followUps = append(s.followUps, generation.Event{Kind: generation.SpawnFailed, Err: err})
-		return
-	}
-	s.successor = next
-	s.log.Info("upgrade begun", "attempt", s.attempt, "successor", next.process.Pid)
+	s.successor, s.starts = nil, 1
+	s.beginStart()
 }
 
 // verdict is that of the last upgrade.
@@ -88,6 +82,7 @@ func (next *successor) explain(reason error) error {
 // already, from READY=1.
 func (s *Service) succeed() {
 	v := s.verdict()
+	s.handedOver.Store(true)
 	s.tellSuccessor(v.toWire())
 	s.introduce()
 	s.record(v)

@@ -288,7 +288,7 @@ func TestReloadIsPassedOn(t *testing.T) {
 	}
 }
 
-// A reload asked for while one is under way is answered with the other.
+// A reload asked for while one is under way is answered like that one, and starts nothing.
 func TestReloadsDoNotPileUp(t *testing.T) {
 	u := start(t)
 	fifo := filepath.Join(t.TempDir(), "go")
@@ -297,8 +297,9 @@ func TestReloadsDoNotPileUp(t *testing.T) {
 	}
 	u.behave("wait " + fifo)
 	u.reload(1)
-	for range 3 {
+	for range 2 {
 		u.signal(u.pid(1), unix.SIGHUP)
+		u.manager.Wait(notifytest.Has("RELOADING=1"))
 	}
 	// Open for writing waits for the successor, which waits for it.
 	var err error
@@ -320,7 +321,10 @@ func TestReloadsDoNotPileUp(t *testing.T) {
 	if n := len(u.generations()); n != 2 {
 		t.Errorf("%d processes were started", n)
 	}
-	u.wantSaid(saysReady(1), saysReloading(1, 1), saysReadyFirst(1), saysTakeover(1, 2, 2), saysBarrier(1), saysSettled(2))
+	u.wantSaid(
+		saysReady(1),
+		saysReloading(1, 1), saysReloading(1, 1), saysReloading(1, 1),
+		saysReadyFirst(1), saysTakeover(1, 2, 2), saysBarrier(1), saysSettled(2))
 }
 
 func TestTakeBack(t *testing.T) {
@@ -335,6 +339,7 @@ func TestTakeBack(t *testing.T) {
 	u.signal(u.pid(2), unix.SIGKILL)
 	u.manager.Wait(isMainAgain)
 	u.manager.Wait(notifytest.Has("READY=1"))
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
 	u.dial().wantAnswer("1 serving")
 	u.wantDatagrams("1")
 	stays.wantAnswer("1 serving")
@@ -346,6 +351,7 @@ func TestTakeBack(t *testing.T) {
 		saysBarrier(1),
 		saysMainAgain(1),
 		"#1: READY=1 | STATUS=generation 1 (test) serving; took back from generation 2: the successor ended: PID #2 was killed by SIGKILL | ERRNO=0",
+		"#1: NOTIFYACCESS=main",
 	)
 
 	// And the next release is better.

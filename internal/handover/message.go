@@ -48,6 +48,14 @@ type (
 		// service's; "" for what is none.
 		Stdout string `json:"stdout,omitempty"`
 		Stderr string `json:"stderr,omitempty"`
+		// DrainUSec is how long the sender may drain after a takeover, EndUSec how long
+		// its process may live after that, in microseconds; negative: for ever.
+		DrainUSec int64 `json:"drain_usec,omitempty"`
+		EndUSec   int64 `json:"end_usec,omitempty"`
+		// Older are the generations before the sender's that still live.
+		Older []Older `json:"older,omitempty"`
+		// Killed is how many old generations were killed because they did not end.
+		Killed int `json:"killed,omitempty"`
 	}
 
 	// Descriptors carries one descriptor for each name, in the order of the names.
@@ -63,7 +71,10 @@ type (
 
 	// Takeover says that the sender accepts no more and is about to name the
 	// receiver main: from here on the receiver carries on if the sender dies.
-	Takeover struct{}
+	Takeover struct {
+		// MonotonicUSec is when: a reload signal that came before is not systemd's.
+		MonotonicUSec int64 `json:"monotonic_usec,omitempty"` // CLOCK_MONOTONIC
+	}
 
 	// TakenOver says that systemd has confirmed the receiver as main process.
 	TakenOver struct{}
@@ -92,6 +103,17 @@ type (
 		Party
 		Connections  int   `json:"connections"`
 		DeadlineUSec int64 `json:"deadline_usec"` // CLOCK_REALTIME
+		// LeftUSec is how far the deadline is, EndUSec how long the sender's process may
+		// live after it, in microseconds; negative: for ever.
+		LeftUSec int64 `json:"left_usec,omitempty"`
+		EndUSec  int64 `json:"end_usec,omitempty"`
+	}
+
+	// Older is a generation before the sender's, LeftUSec and EndUSec as in Draining.
+	Older struct {
+		Party
+		LeftUSec int64 `json:"left_usec"`
+		EndUSec  int64 `json:"end_usec"`
 	}
 
 	// Elder gives the receiver, which is main now, a line to an older generation

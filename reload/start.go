@@ -1,0 +1,100 @@
+package reload
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/instar-project/instar/internal/generation"
+)
+
+// The start of a successor runs beside the loop: Config.Command may ask the bus, and
+// the file to start may be on a disk that does not answer.
+
+// starting is the start of a successor that is under way.
+type starting struct{ cancel context.CancelFunc }
+
+// started is what has become of it.
+type started struct {
+	from *starting
+	next *successor
+	err  error
+}
+
+// maxStarts is how often a successor is started that somebody kills by the reload
+// signal before it can handle it.
+const maxStarts = 3
+
+func (s *Service) beginStart() {
+	ctx, cancel := context.WithCancel(context.Background())
+	one := &starting{cancel}
+	s.starting = one
+	go func() {
+		ready := make(chan started, 1)
+		go func() {
+			next, err := s.spawn(ctx)
+			ready <- started{one, next, err}
+		}()
+		r := started{from: one}
+		select {
+		case r = <-ready:
+		case <-time.After(s.config.ReadyTimeout):
+			cancel()
+			r.err = fmt.Errorf("%w: no process within %v (Config.ReadyTimeout)", ErrSpawn, s.config.ReadyTimeout)
+			go func() { (<-ready).abandon() }()
+		}
+		select {
+		case s.outcomes <- r:
+		case <-s.done:
+			r.abandon()
+		}
+	}()
+}
+
+// abandon ends a process that nobody wants any more.
+func (r started) abandon() {
+	if r.next == nil {
+		return
+	}
+	_ = r.next.process.Kill()
+	_, _ = r.next.process.Wait()
+	r.next.line.Close()
+}
+
+// startEnded takes what has become of a start.
+func (s *Service) startEnded(r started) {
+	if r.from != s.starting || s.state.Phase != generation.Preparing {
+		if r.from == s.starting {
+			s.starting = nil
+		}
+		go r.abandon()
+		return
+	}
+	s.starting = nil
+	r.from.cancel()
+	if r.err != nil {
+		s.step(generation.Event{Kind: generation.SpawnFailed, Err: r.err})
+		return
+	}
+	s.successor = r.next
+	s.await(r.next)
+	s.log.Info("upgrade begun", "attempt", s.attempt, "successor", r.next.process.Pid)
+}
+
+// strayed marks the death of a successor by a signal that was not meant for it: SIGHUP
+// to the whole unit (systemctl kill, logrotate) before it has said anything. That says
+// nothing about the build.
+type strayed struct{ *successor }
+
+// startAgain starts the successor once more if it has strayed.
+func (s *Service) startAgain(p posted) bool {
+	one, ok := p.from.(strayed)
+	if !ok || one.successor != s.successor || s.state.Phase != generation.Preparing || s.starts >= maxStarts {
+		return false
+	}
+	s.log.Warn("the successor was killed by a SIGHUP to the whole unit, and is started again", "pid", one.process.Pid)
+	s.starts++
+	s.successor = nil
+	s.beginStart()
+	return true
+}
