@@ -66,7 +66,7 @@ func handoverFailed(err error) error {
 	if errors.Is(err, unix.ETOOMANYREFS) {
 		advice = ": this user has too many descriptors in flight, those of bundles included: raise LimitNOFILE= of the unit; see unix(7)"
 	}
-	return fmt.Errorf("%w: %w%s", ErrHandover, err, advice)
+	return openly(fmt.Errorf("%w: %w%s", ErrHandover, err, advice))
 }
 
 // timedOut says what the successor has not done in time, from the phase of its predecessor.

@@ -15,8 +15,8 @@ func TestStopWhileServing(t *testing.T) {
 		stays.wantAnswer("1 serving")
 		u.signal(u.pid(1), signal)
 		u.manager.Wait(notifytest.Has("STOPPING=1"))
-		u.signal(u.pid(1), signal)      // a second one changes nothing
-		u.signal(u.pid(1), unix.SIGHUP) // nor does a reload
+		u.signal(u.pid(1), unix.SIGTERM) // a second one changes nothing
+		u.signal(u.pid(1), unix.SIGHUP)  // nor does a reload
 		stays.wantAnswer("1 stopping")
 		stays.Close()
 		if status := u.exit(1); status != 0 {
@@ -24,6 +24,21 @@ func TestStopWhileServing(t *testing.T) {
 		}
 		u.wantSaid(saysReady(1), saysStopping(1, 1))
 	}
+}
+
+// Whoever presses Ctrl-C a second time does not want to wait for the drain.
+func TestSecondInterruptCuts(t *testing.T) {
+	u := start(t)
+	stays := u.dial()
+	stays.wantAnswer("1 serving")
+	u.signal(u.pid(1), unix.SIGINT)
+	u.manager.Wait(notifytest.Has("STOPPING=1"))
+	u.signal(u.pid(1), unix.SIGINT)
+	u.gone(1)
+	if status := u.exit(1); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	u.wantSaid(saysReady(1), saysStopping(1, 1))
 }
 
 func TestStopWithASuccessorInitialising(t *testing.T) {
