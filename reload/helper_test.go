@@ -138,6 +138,9 @@ func service(behaviour, argument string) error {
 			return err
 		}
 	case "wait": // for somebody to open the FIFO for writing
+		if err := os.WriteFile(argument+".waits", nil, 0o600); err != nil {
+			return err
+		}
 		f, err := os.Open(argument)
 		if err != nil {
 			return err

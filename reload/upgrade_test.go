@@ -398,14 +398,18 @@ func TestPredecessorDiesBeforeTheTakeover(t *testing.T) {
 	}
 	u.behave("wait " + fifo)
 	u.reload(1)
+	eventually(t, "the successor initialises", func() bool {
+		_, err := os.Stat(fifo + ".waits")
+		return err == nil
+	})
+	u.signal(u.pid(1), unix.SIGKILL)
+	u.exit(1)
 	var f *os.File
 	var err error
 	within(t, "the successor", func() { f, err = os.OpenFile(fifo, os.O_WRONLY, 0) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.signal(u.pid(1), unix.SIGKILL)
-	u.exit(1)
 	f.Close()
 	if status := u.exit(2); status != 1 {
 		t.Errorf("the successor exits with status %d", status)
