@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"reflect"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ func TestGreet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := (Hello{Protocol: Current, Generation: 2, Descriptors: n}); h != want {
+			if want := (Hello{Protocol: Current, Generation: 2, Descriptors: n}); !reflect.DeepEqual(h, want) {
 				t.Errorf("%+v, want %+v", h, want)
 			}
 			if len(got) != n {
