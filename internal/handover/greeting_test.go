@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"reflect"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -134,7 +134,7 @@ func TestGreetedErrors(t *testing.T) {
 			unix.Close(*line)
 			*line = -1
 			h, got, err := conn.Greeted()
-			if h != (Hello{}) || got != nil || err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			if !reflect.DeepEqual(h, Hello{}) || got != nil || err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("Greeted: %+v, %v, %v, want %s", h, got, err, c.want)
 			}
 			if c.is != nil && !errors.Is(err, c.is) {

@@ -243,7 +243,7 @@ func replay(t *testing.T, lines []line, role string) {
 			case Hello:
 				if len(names) == h.Descriptors {
 					got, descriptors, err := conn.Greeted()
-					if got != h || err != nil {
+					if !reflect.DeepEqual(got, h) || err != nil {
 						t.Errorf("Greeted: %+v, %v, want %+v", got, err, h)
 					}
 					check(t, descriptors, names)
