@@ -168,7 +168,7 @@ func TestEnvironmentFileOfRoot(t *testing.T) {
 			_, err := s.run("chmod", fmt.Sprintf("%o", mode), file)
 			s.must(err)
 		}
-		d := installHeir(s, "DynamicUser=yes", "Environment=TOKEN=default MODE=one", "EnvironmentFile="+file)
+		d := installHeir(s, "DynamicUser=yes", "StateDirectory=heir", "Environment=TOKEN=default MODE=one", "EnvironmentFile="+file)
 		write(0o600, "TOKEN=one", "OLD=there")
 		d.heir("v1", "follow=yes", "reshape=yes")
 		d.start()
@@ -201,6 +201,8 @@ func TestEnvironmentFileOfRoot(t *testing.T) {
 		d.generation(4)
 		d.wants("env TOKEN", "v1 three")
 		d.wants("env NEW", "v1 here")
+		d.wants("env OLD", "v1")
+		d.wants("env STATE_DIRECTORY", "v1 /var/lib/heir")
 		write(0o644, "TOKEN=four")
 		s.reload("statusd")
 		d.generation(5)

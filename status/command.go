@@ -52,7 +52,7 @@ func Command(ctx context.Context, svc *reload.Service) (reload.Command, error) {
 	environ, then, doubtful := before.follow(own.Environ, variables, x.Unset)
 	c := reload.Command{
 		Environ:     environ,
-		LeftBehind:  slices.Concat(unread(variables), doubtful, renewed(x, own.Environ, true)),
+		LeftBehind:  slices.Concat(unreadFiles(variables), doubtful, renewed(x, own.Environ, true)),
 		StartedWith: then.String(),
 	}
 	c.Argv = slices.Clone(x.Arguments(c.Environ))

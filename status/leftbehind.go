@@ -12,8 +12,8 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-// unread says which files of EnvironmentFile= a generation goes without, a line each.
-func unread(variables []units.Variables) []string {
+// unreadFiles says which files of EnvironmentFile= a generation goes without, a line each.
+func unreadFiles(variables []units.Variables) []string {
 	var all []string
 	for _, source := range variables {
 		if source.Err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-func TestUnread(t *testing.T) {
-	got := unread([]units.Variables{{Assignments: []string{"A=1"}}, {Path: "/etc/x", Err: os.ErrPermission}})
+func TestUnreadFiles(t *testing.T) {
+	got := unreadFiles([]units.Variables{{Assignments: []string{"A=1"}}, {Path: "/etc/x", Err: os.ErrPermission}})
 	if want := []string{"EnvironmentFile=/etc/x: permission denied; its variables are those of the last start"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

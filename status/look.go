@@ -139,7 +139,7 @@ func (e *exporter) restartNeeded(now started, x units.Execution) []string {
 			all = append(all, before.otherVariables(variables, own.Environ)...)
 		}
 		if generation > 1 {
-			all = append(all, unread(variables)...)
+			all = append(all, unreadFiles(variables)...)
 		}
 		if config.Directory == "" {
 			all = append(all, otherDirectory(x, own)...)
@@ -154,6 +154,8 @@ func (e *exporter) restartNeeded(now started, x units.Execution) []string {
 	if !known && x.Loaded <= since {
 		if before.Variables != nil { // its predecessor knows better
 			now.Variables = before.Variables
+		} else {
+			now.noteUnread(own.Environ, x)
 		}
 		if err := e.svc.SetStartedWith(now.String()); err != nil {
 			e.log.Debug("later generations will not know what takes a restart", "error", err)

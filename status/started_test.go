@@ -2,6 +2,7 @@ package status
 
 import (
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -106,4 +107,21 @@ func TestProblems(t *testing.T) {
 			t.Errorf("%s: %v, want those of %q", c.name, got, c.want)
 		}
 	}
+}
+
+// The note of another generation may be of another build, and hold anything.
+func FuzzParseStarted(f *testing.F) {
+	f.Add(startedWith(257, units.Execution{Path: "/a", Argv: []string{"/a"}, Fixed: map[string]string{"User": "x"}}).String())
+	f.Add(`{"systemd":257,"settings":{"User":"=x"},"variables":{"?":null}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, ok := parseStarted(text)
+		if !ok {
+			return
+		}
+		_ = s.changed(startedWith(s.Systemd, units.Execution{Path: "/a", Argv: []string{"/a"}}), false)
+		_, then, _ := s.follow([]string{"A=1"}, []units.Variables{{Path: "/x", Err: os.ErrPermission}}, nil)
+		if len(then.String()) > reload.MaxStartedWith {
+			t.Errorf("%d bytes, %d is the most", len(then.String()), reload.MaxStartedWith)
+		}
+	})
 }

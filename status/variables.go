@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,6 +34,38 @@ func (s *started) setVariables(path string, names map[string]string) {
 // the unit no longer says of them is not known here.
 var bySystemd = strings.Fields("PATH LANG USER LOGNAME HOME SHELL TERM")
 
+// unread is the source of what was set by files that could not be read at the start, as
+// far as it is known: what is left when all others have had theirs.
+const unread = "?"
+
+// systemdSets matches what systemd sets for a service by itself; see "Environment
+// Variables in Spawned Processes" in systemd.exec(5).
+var systemdSets = regexp.MustCompile(`^(INVOCATION_ID|JOURNAL_STREAM|LOG_NAMESPACE|NOTIFY_SOCKET|MAINPID|MANAGERPID.*|` +
+	`SYSTEMD_.*|FDSTORE|PIDFILE|[A-Z]+_DIRECTORY|LISTEN_.*|WATCHDOG_.*|MEMORY_PRESSURE_.*|TRIGGER_.*|MONITOR_.*|XDG_.*|INSTAR_.*)$`)
+
+// noteUnread notes what of own, which this process was started with, must be from files
+// that cannot be read, if there are any.
+func (s *started) noteUnread(own []string, x units.Execution) {
+	if !slices.ContainsFunc(x.Variables(), func(source units.Variables) bool { return source.Err != nil }) {
+		return
+	}
+	names := make(map[string]string)
+	for _, kv := range own {
+		name, value, _ := strings.Cut(kv, "=")
+		if !systemdSets.MatchString(name) && !slices.Contains(bySystemd, name) && !slices.Contains(x.Inherited, name) {
+			names[name] = digest(value)
+		}
+	}
+	for path, set := range s.Variables {
+		for name, is := range set {
+			if path != unread && names[name] == is {
+				delete(names, name)
+			}
+		}
+	}
+	s.setVariables(unread, names)
+}
+
 // follow is the environment of a successor: own, less what the unit has set for this
 // process, and with what it sets now. then is the note for the successor. If a file cannot
 // be read, a variable that may be from there stays as it is: all but those that another
@@ -48,6 +81,10 @@ func (s started) follow(own []string, now []units.Variables, unset []string) (en
 				then.setVariables(source.Path, names)
 			}
 		}
+	}
+	if names := s.Variables[unread]; names != nil && len(hidden) > 0 {
+		hidden[unread] = true
+		then.setVariables(unread, names)
 	}
 	set := func(name, kv string) {
 		environ = slices.DeleteFunc(environ, func(old string) bool { return strings.HasPrefix(old, name+"=") })
@@ -99,10 +136,12 @@ func (s started) otherVariables(now []units.Variables, own []string) []string {
 			all = append(all, fmt.Sprintf("%s: %s changed since the start", sourceName(path), strings.Join(slices.Compact(names), ", ")))
 		}
 	}
-	there := make(map[string]bool)
+	there, hidden := make(map[string]bool), false
+	anywhere := make(map[string]bool)
 	for _, source := range now {
 		there[source.Path] = true
 		if source.Err != nil {
+			hidden = true
 			continue
 		}
 		before, known := s.Variables[source.Path]
@@ -111,6 +150,7 @@ func (s started) otherVariables(now []units.Variables, own []string) []string {
 		for _, kv := range source.Assignments {
 			name, value, _ := strings.Cut(kv, "=")
 			set[name] = value
+			anywhere[name] = true
 		}
 		for name, value := range set {
 			if known && before[name] != digest(value) || !known && !slices.Contains(own, name+"="+value) {
@@ -125,8 +165,12 @@ func (s started) otherVariables(now []units.Variables, own []string) []string {
 		report(source.Path, names)
 	}
 	for _, path := range slices.Sorted(maps.Keys(s.Variables)) {
-		if !there[path] {
-			report(path, slices.Collect(maps.Keys(s.Variables[path])))
+		names := slices.Collect(maps.Keys(s.Variables[path]))
+		switch {
+		case path == unread && !hidden:
+			report(path, slices.DeleteFunc(names, func(name string) bool { return anywhere[name] }))
+		case path != unread && !there[path]:
+			report(path, names)
 		}
 	}
 	return all
@@ -134,8 +178,11 @@ func (s started) otherVariables(now []units.Variables, own []string) []string {
 
 // sourceName is how a source of variables is called in a unit.
 func sourceName(path string) string {
-	if path == "" {
+	switch path {
+	case "":
 		return "Environment="
+	case unread:
+		return "EnvironmentFile="
 	}
 	return "EnvironmentFile=" + path
 }

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"testing"
@@ -68,6 +69,37 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// What only a file that cannot be read can have set goes when it can be read and does not
+// set it any more.
+func TestNoteUnread(t *testing.T) {
+	own := []string{"PATH=/bin", "INVOCATION_ID=1", "STATE_DIRECTORY=/var/lib/x", "PASSED=1", "MODE=one", "TOKEN=one", "OLD=there"}
+	x := units.Execution{
+		Environment:      []string{"MODE=one", "TOKEN=default"},
+		EnvironmentFiles: []units.EnvironmentFile{{Path: t.TempDir()}}, // which is no file
+		Inherited:        []string{"PASSED"},
+	}
+	var s started
+	for _, source := range x.Variables() {
+		s.note(source)
+	}
+	s.noteUnread(own, x)
+	if want := map[string]string{"TOKEN": digest("one"), "OLD": digest("there")}; !maps.Equal(s.Variables[unread], want) {
+		t.Errorf("%q, want %q", s.Variables[unread], want)
+	}
+	again, s, _ := s.follow(own, x.Variables(), nil)
+	slices.Sort(again)
+	if want := slices.Sorted(slices.Values(own)); !slices.Equal(again, want) {
+		t.Errorf("as long as the file cannot be read: %q, want %q", again, want)
+	}
+	got, s, _ := s.follow(own, []units.Variables{{Assignments: x.Environment}, {Path: x.EnvironmentFiles[0].Path, Assignments: []string{"TOKEN=two"}}}, nil)
+	if want := []string{"PATH=/bin", "INVOCATION_ID=1", "STATE_DIRECTORY=/var/lib/x", "PASSED=1", "MODE=one", "TOKEN=two"}; !slices.Equal(got, want) {
+		t.Errorf("when it can: %q, want %q", got, want)
+	}
+	if s.Variables[unread] != nil {
+		t.Errorf("then %q is noted still", s.Variables[unread])
+	}
+}
+
 func TestOtherVariables(t *testing.T) {
 	var s started
 	for _, source := range []units.Variables{
@@ -92,5 +124,16 @@ func TestOtherVariables(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+
+	s = started{}
+	s.setVariables(unread, map[string]string{"A": digest("1"), "B": digest("1")})
+	now := []units.Variables{{Path: "/x", Assignments: []string{"A=1"}}}
+	if got, want := s.otherVariables(now, []string{"A=1", "B=1"}), []string{"EnvironmentFile=: B changed since the start"}; !slices.Equal(got, want) {
+		t.Errorf("a file that can be read by now: %q, want %q", got, want)
+	}
+	now[0].Err = os.ErrPermission
+	if got := s.otherVariables(now, nil); len(got) > 0 {
+		t.Errorf("a file that cannot be read: %q", got)
 	}
 }

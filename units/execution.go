@@ -27,6 +27,9 @@ type Execution struct {
 	Environment      []string
 	EnvironmentFiles []EnvironmentFile
 	Unset            []string
+	// Inherited are the names of variables that the manager itself has for its services,
+	// or passes on to this one (PassEnvironment=).
+	Inherited []string
 
 	// Directory is WorkingDirectory= as the service sees it, in its own root: a path,
 	// "~" for the home of its user, or "" for "/". DirectoryOptional: it is "/" too if
@@ -91,6 +94,14 @@ func (c *Conn) Execution(ctx context.Context, service string) (Execution, error)
 		return Execution{}, c.failed("Execution", service, fmt.Errorf("%s: %w", property, err))
 	}
 	e.Loaded = properties{"": loaded.Value()}.since("")
+	environment, err := c.bus.Object(busName, busPath).GetProperty(managerBus + ".Environment")
+	if err != nil {
+		return Execution{}, c.failed("Execution", service, fmt.Errorf("%s.Environment: %w", managerBus, err))
+	}
+	for _, kv := range (properties{"": environment.Value()}).list("") {
+		name, _, _ := strings.Cut(kv, "=")
+		e.Inherited = append(e.Inherited, name)
+	}
 	return e, nil
 }
 
@@ -99,6 +110,7 @@ func (p properties) execution() (Execution, error) {
 	e := Execution{
 		Environment:      p.list("Environment"),
 		Unset:            p.list("UnsetEnvironment"),
+		Inherited:        p.list("PassEnvironment"),
 		Fixed:            p.fixed(),
 		NeedDaemonReload: p.bool("NeedDaemonReload"),
 		Started:          p.since("ActiveEnterTimestampMonotonic"),
