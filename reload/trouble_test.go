@@ -2,8 +2,10 @@ package reload
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +58,8 @@ func TestAcceptOutlastsTrouble(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := gated()
+				var log strings.Builder
+				s.log = slog.New(slog.NewTextHandler(&log, nil))
 				s.gate.Open()
 				inner := &scriptedListener{c.errs}
 				conn, err := s.track("x", inner).Accept()
@@ -64,6 +68,14 @@ func TestAcceptOutlastsTrouble(t *testing.T) {
 				}
 				if len(inner.errs) > 0 {
 					t.Errorf("%d errors left", len(inner.errs))
+				}
+				// Trouble is said once, however long it lasts.
+				want := min(len(c.errs)-1, 1)
+				if c.want == nil {
+					want = 1
+				}
+				if n := strings.Count(log.String(), "trying again"); n != want {
+					t.Errorf("it is said %d times, want %d:\n%s", n, want, log.String())
 				}
 			})
 		})
