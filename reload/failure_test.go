@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
 
 	"github.com/instar-project/instar/internal/handover"
 )
@@ -86,6 +87,25 @@ func TestErrnoOfAnotherProcess(t *testing.T) {
 			t.Errorf("%d is shown as %d, want %d", number, got, want)
 		}
 	}
+}
+
+// Nothing that another process says becomes a second line, or steers a terminal.
+func FuzzHeard(f *testing.F) {
+	f.Add("why", "", 0)
+	f.Add("a\nREADY=1\x1b[31m", "\x00\xff\u2028", 1<<20)
+	f.Fuzz(func(t *testing.T, reason, public string, number int) {
+		got := heard(ErrRefused, reason, public, number)
+		for _, text := range []string{got.public, got.words, got.whole()} {
+			for _, r := range text {
+				if !unicode.IsPrint(r) {
+					t.Errorf("%q has %q", text, r)
+				}
+			}
+		}
+		if e := errno(got); e == 0 || e > 4095 {
+			t.Errorf("errno %d", e)
+		}
+	})
 }
 
 // A log is the journal's: it has the words.
