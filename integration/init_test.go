@@ -46,6 +46,9 @@ func TestInit(t *testing.T) {
 				t.Errorf("init does not print %q:\n%s", want, out)
 			}
 		}
+		if out, err := instar("init", "mail", "--exec=/opt/web/web", "--listen=8081"); err == nil || out != "" || !strings.Contains(err.Error(), "such an account already: mail") {
+			t.Errorf("init has taken the account of the mail system: %v\n%s", err, out)
+		}
 		again, err := instar(args...)
 		if err != nil || strings.Count(again, "unchanged ") != 4 {
 			t.Errorf("init again: %v\n%s", err, again)

@@ -80,9 +80,12 @@ func (s Service) serviceText() string {
 		t.because("What systemd keeps when a process ends: entries of the file descriptor store.")
 		t.set("FileDescriptorStoreMax", strconv.Itoa(s.Store))
 	}
-	t.because("After a crash connections wait in the sockets; they do not wait long.")
+	t.because("After a crash connections wait in the sockets; they do not wait long. A service",
+		"that fails again and again waits for longer from one time to the next.")
 	t.set("Restart", "always")
 	t.set("RestartSec", "100ms")
+	t.set("RestartSteps", "10")
+	t.set("RestartMaxDelaySec", "2s")
 	t.because("A first start may take as long as that of a successor: ReadyTimeout ("+span(s.ReadyTimeout)+"),", "and some more.")
 	t.set("TimeoutStartSec", span(s.ReadyTimeout+startSlack))
 	t.because("A stop: DrainTimeout (" + span(s.DrainTimeout) + ") and some more.")

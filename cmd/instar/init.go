@@ -15,6 +15,7 @@ import (
 	"github.com/instar-project/instar/units"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // initFlags are those of init.
@@ -41,7 +42,8 @@ func initCommand(o *options) *cobra.Command {
 systemctl reload needs and a tight sandbox, and for a system service what lets it
 show its status on the bus: a D-Bus policy, and a user in sysusers.d(5). Then has
 systemd and the bus read them. What is there already and differs stays as it is,
-unless --force is given.
+and the difference is shown, unless --force is given. The first line of each unit is
+the command that has made it.
 
 NAME is that of the program, if none is given. What verify would object to, in a
 systemd that is too old or a line of --set, is said on stderr.
@@ -50,11 +52,25 @@ ADDRESS is a port, HOST:PORT, the path of a Unix socket, or "@" and an abstract
 one, after "udp:", "datagram:" or "seqpacket:" if it is not for streams. FDNAME is
 the name by which the service asks for the socket; if none is given, that of the
 port's protocol, or the last element of the path. Addresses of one name are one
-socket unit.
+socket unit: NAME.socket for the first name, NAME-FDNAME.socket for any other.
+
+The sandbox keeps out what the service does not say it needs:
+
+  a connection, or a socket that does not come from systemd, fails with "address
+  family not supported": give --outbound
+  no folder can be written: give --set=StateDirectory=NAME, which the program finds
+  as $STATE_DIRECTORY
+  a file that root alone may read, such as a key: give
+  --set=LoadCredential=FILE:PATH, which the program finds as
+  $CREDENTIALS_DIRECTORY/FILE
+
+The service runs as a user of its name, which must not exist yet. Services of one
+--account may take each other's name on the bus, and answer for each other's
+upgrades: give each an account of its own.
 
 --json prints an object: files [{path, state ("written", "replaced" or
-"unchanged")}], commands (that have been run) and next (to be run), with --dry-run
-files [{path, text}].`,
+"unchanged")}], commands (that have been run), next (to be run) and fdnames (that the
+program asks for), with --dry-run files [{path, text}].`,
 		Example: `  instar init --exec=/opt/web/web --listen=8080
   instar init web --exec='/opt/web/web --verbose' --listen=http=80 --listen=admin=/run/web-admin.sock
   instar init resolver --exec=/opt/resolver/resolver --listen=udp:53 --listen=53 --outbound
@@ -105,6 +121,7 @@ func (f *initFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	config.Command = f.again(cmd, args)
 	files, err := setup.Plan(config)
 	switch {
 	case errors.Is(err, units.ErrInvalid), errors.Is(err, setup.ErrNoUser), errors.Is(err, status.ErrNoName):
@@ -112,11 +129,43 @@ func (f *initFlags) run(cmd *cobra.Command, args []string) error {
 	case err != nil:
 		return err
 	}
+	if f.dir == "" { // else it is for another machine
+		if err := config.CheckAccount(cmd.Context()); err != nil {
+			return err
+		}
+		for _, other := range config.SharingAccount() {
+			complain(cmd.ErrOrStderr(), "%s may own the name of %s on the bus as well, and each may answer for the other's upgrades: give each an account of its own",
+				config.Service.Account, other)
+		}
+	}
 	f.warn(cmd, config, files)
 	if f.dryRun {
 		return f.print(cmd, files)
 	}
 	return f.install(cmd, config.Service, files)
+}
+
+// again is the command line that makes the same files again.
+func (f *initFlags) again(cmd *cobra.Command, args []string) string {
+	command := append([]string{"instar", "init"}, args...)
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		switch flag.Name {
+		case "dir", "dry-run", "force", "json":
+			return
+		}
+		values := []string{flag.Value.String()}
+		if several, ok := flag.Value.(pflag.SliceValue); ok {
+			values = several.GetSlice()
+		}
+		for _, value := range values {
+			if flag.Value.Type() == "bool" && value == "true" {
+				command = append(command, "--"+flag.Name)
+			} else {
+				command = append(command, "--"+flag.Name+"="+value)
+			}
+		}
+	})
+	return shell(command...)
 }
 
 // warn says what verify would: of a systemd that is too old, and of lines that --set

@@ -10,6 +10,7 @@ import (
 	"github.com/instar-project/instar/cmd/instar/internal/setup"
 	"github.com/instar-project/instar/units"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 )
 
@@ -18,6 +19,7 @@ type initReport struct {
 	Files    []initFile `json:"files"`
 	Commands []string   `json:"commands,omitempty"` // that have been run
 	Next     []string   `json:"next,omitempty"`     // to be run by who asked
+	FDNames  []string   `json:"fdnames,omitempty"`  // that the program asks for
 }
 
 type initFile struct {
@@ -29,7 +31,7 @@ type initFile struct {
 // install writes the files, and has the running system heed them if they are where
 // they belong. Nothing is written if any of them would be lost by it.
 func (f *initFlags) install(cmd *cobra.Command, service units.Service, files []setup.File) error {
-	states, err := f.states(files)
+	states, err := f.states(cmd, files)
 	if err != nil {
 		return err
 	}
@@ -55,15 +57,19 @@ func (f *initFlags) install(cmd *cobra.Command, service units.Service, files []s
 	if !apply {
 		report.Next = placing(files)
 	}
-	report.Next = append(report.Next, enable(service))
+	report.Next = append(report.Next, systemctl(service, "enable --now", socketUnits(service)...))
+	for _, socket := range service.Sockets {
+		report.FDNames = append(report.FDNames, socket.Name)
+	}
 	if err := f.tell(cmd, service, report); err != nil {
 		return err
 	}
 	return errors.Join(failed...)
 }
 
-// states say what becomes of each file.
-func (f *initFlags) states(files []setup.File) ([]string, error) {
+// states say what becomes of each file. Of one that differs and stays, the difference is
+// shown.
+func (f *initFlags) states(cmd *cobra.Command, files []setup.File) ([]string, error) {
 	states := make([]string, len(files))
 	var problems []error
 	for i, file := range files {
@@ -77,6 +83,10 @@ func (f *initFlags) states(files []setup.File) ([]string, error) {
 			states[i] = "replaced"
 		case errors.Is(err, setup.ErrDiffers):
 			problems = append(problems, fmt.Errorf("%w; --force replaces it, --dry-run shows the new text", err))
+			there, _ := os.ReadFile(file.Path) // Compare has read it
+			for line := range strings.Lines(string(diff.Diff(file.Path, there, "new", []byte(file.Text)))) {
+				fmt.Fprintln(cmd.ErrOrStderr(), plain(strings.TrimSuffix(line, "\n")))
+			}
 		default:
 			problems = append(problems, err)
 		}
@@ -107,21 +117,22 @@ func shell(argv ...string) string {
 	return strings.Join(words, " ")
 }
 
-// systemctl is the command for the manager that runs the service.
-func systemctl(service units.Service) string {
+// systemctl is a command for the manager that runs the service.
+func systemctl(service units.Service, verb string, unitNames ...string) string {
+	command := "systemctl "
 	if service.Scope == units.User {
-		return "systemctl --user"
+		command += "--user "
 	}
-	return "systemctl"
+	return command + verb + " " + strings.Join(unitNames, " ")
 }
 
-// enable starts the sockets, now and at each boot.
-func enable(service units.Service) string {
-	command := systemctl(service) + " enable --now"
+// socketUnits are the names of the service's sockets' units.
+func socketUnits(service units.Service) []string {
+	var all []string
 	for i := range service.Sockets {
-		command += " " + service.SocketUnit(i)
+		all = append(all, service.SocketUnit(i))
 	}
-	return command
+	return all
 }
 
 func (f *initFlags) tell(cmd *cobra.Command, service units.Service, report initReport) error {
@@ -143,6 +154,9 @@ func (f *initFlags) tell(cmd *cobra.Command, service units.Service, report initR
 	for _, c := range report.Next {
 		fmt.Fprintf(out, "  %s\n", c)
 	}
-	fmt.Fprintf(out, "\nWhenever the program has been replaced, %s reload %s upgrades the service.\n", systemctl(service), service.Name)
+	fmt.Fprintf(out, "\nThe program has to ask for its sockets by name: %s.\n", strings.Join(report.FDNames, ", "))
+	fmt.Fprintf(out, "Whenever it has been replaced, %s upgrades the service.\n", systemctl(service, "reload", service.Name))
+	fmt.Fprintf(out, "%s stops it; without its sockets, the next connection starts it again.\n",
+		systemctl(service, "stop", append(socketUnits(service), service.ServiceUnit())...))
 	return nil
 }

@@ -78,7 +78,7 @@ func TestErrorsArePlain(t *testing.T) {
 		RunE:          func(*cobra.Command, []string) error { return errors.New("\x1b]0;owned\a\nsecond\u009b2J") },
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	cmd.SetArgs(nil)
+	cmd.SetArgs([]string{})
 	cmd.SetErr(&stderr)
 	if status := run(t.Context(), cmd); status != exitFailed {
 		t.Errorf("exit status %d", status)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unicode/utf8"
 )
 
 // destination is where -H leads.
@@ -25,11 +26,18 @@ func parseDestination(s string) (destination, error) {
 	refuse := func(why string) (destination, error) {
 		return destination{}, misuse(fmt.Errorf("--host=%s: %s: want [USER@]HOST[:PORT]", s, why))
 	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return refuse("a blank in it")
-	}
-	if strings.Contains(s, "/") {
+	switch {
+	case strings.Contains(s, "/"):
 		return refuse("no containers")
+	case strings.HasPrefix(s, "-"):
+		return refuse("a name that begins with -") // ssh would take it for an option
+	}
+	// ssh may give it to a shell, by ProxyCommand and Match exec of ssh_config(5).
+	if i := strings.IndexFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-:%@[]", r)
+	}); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(s[i:])
+		return refuse(fmt.Sprintf("no name of a user or a machine has %q in it", r))
 	}
 	user, host, ok := strings.Cut(s, "@")
 	if !ok {
@@ -48,8 +56,8 @@ func parseDestination(s string) (destination, error) {
 	switch {
 	case host == "" || ok && user == "":
 		return refuse("no name")
-	case strings.HasPrefix(s, "-"), strings.HasPrefix(host, "-"):
-		return refuse("a name that begins with -") // ssh would take it for an option
+	case strings.HasPrefix(host, "-"):
+		return refuse("a name that begins with -")
 	}
 	d.host = host
 	if ok {

@@ -25,7 +25,7 @@ func TestParseDestination(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %+v", c.host, got, err, c.want)
 		}
 	}
-	for _, host := range []string{"", "@", "root@", "@web1", "-oProxyCommand=x", "root@-x", "a b", "a\n", "web1:", "web1:0", "web1:65536", "web1:ssh", "web1/container", "[]"} {
+	for _, host := range []string{"", "@", "root@", "@web1", "-oProxyCommand=x", "root@-x", "a b", "a\n", "web1:", "web1:0", "web1:65536", "web1:ssh", "web1/container", "[]", "web1`reboot`", "$(reboot)@web1", "web1;reboot", "a|b", "größe", "web1'", `a\\b`} {
 		if got, err := parseDestination(host); err == nil || exitStatus(err) != exitMisuse {
 			t.Errorf("%q: %+v, %v; want misuse", host, got, err)
 		}
@@ -45,7 +45,7 @@ func FuzzParseDestination(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if d.host == "" || strings.HasPrefix(d.host, "-") || strings.ContainsAny(d.host, " \t\n") || d.port < 0 || d.port > 65535 {
+		if d.host == "" || strings.HasPrefix(d.host, "-") || strings.ContainsAny(d.host, " \t\n\"'`$&|;<>()*?!#~{}\\") || d.port < 0 || d.port > 65535 {
 			t.Errorf("%q: %+v", s, d)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/instar-project/instar/status"
 	"github.com/instar-project/instar/units"
@@ -33,6 +34,10 @@ type Config struct {
 	// Systemd is the major version that is to run the service. Zero: not known; the
 	// unit is right for all, and those before [units.ReloadPost] warn of a line in it.
 	Systemd int
+
+	// Command is the command line that makes the files, for a comment in them. Empty: no
+	// comment.
+	Command string
 
 	// Units is the folder where the unit files belong.
 	Units string
@@ -73,10 +78,22 @@ func Plan(c Config) ([]File, error) {
 		return nil, err
 	}
 	for _, u := range written {
-		files = append(files, c.file(filepath.Join(c.Units, u.Name), u.Name, u.Text))
+		text := u.Text
+		if c.Command != "" {
+			text = "# " + strings.Map(onOneLine, c.Command) + "\n" + text
+		}
+		files = append(files, c.file(filepath.Join(c.Units, u.Name), u.Name, text))
 	}
 	files[len(files)-1].Then = reload
 	return files, nil
+}
+
+// onOneLine keeps a comment from ending.
+func onOneLine(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
 }
 
 // file is a file by where it belongs, and what it is called apart.
@@ -129,16 +146,14 @@ func (c Config) bus() ([]File, error) {
 		return nil, err
 	}
 	var files []File
-	user := service.Account
-	if user == "" {
-		user = service.Name
+	user, made := c.account()
+	if made != "" {
 		if !userName.MatchString(user) || user == "root" {
 			return nil, fmt.Errorf("setup: %w: %q cannot be the user that the service %s runs as; name one by --account", ErrNoUser, user, service.Name)
 		}
-		place := filepath.Join(sysusersFolder, "instar-"+user+".conf")
 		text := fmt.Sprintf("# The user of %s, which DynamicUser=yes then uses. The bus has to know it\n"+
 			"# before the service is started.\nu %s -\n", service.ServiceUnit(), user)
-		files = append(files, c.file(place, user+".sysusers.conf", text, "systemd-sysusers", place))
+		files = append(files, c.file(made, user+".sysusers.conf", text, "systemd-sysusers", made))
 	}
 	policy, err := status.Policy(name, user)
 	if err != nil {
@@ -146,4 +161,16 @@ func (c Config) bus() ([]File, error) {
 	}
 	return append(files, c.file(filepath.Join(policyFolder, name+".conf"), service.Name+".dbus.conf", policy,
 		"systemctl", "reload", "dbus.service")), nil
+}
+
+// account is the user that the service runs as, and where the file belongs that makes
+// it; "" if somebody else does.
+func (c Config) account() (name, made string) {
+	switch {
+	case c.Service.Scope == units.User:
+		return "", ""
+	case c.Service.Account != "":
+		return c.Service.Account, ""
+	}
+	return c.Service.Name, filepath.Join(sysusersFolder, "instar-"+c.Service.Name+".conf")
 }

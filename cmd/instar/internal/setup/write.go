@@ -26,8 +26,9 @@ func (f File) Compare() (same bool, err error) {
 	return true, nil
 }
 
-// Write makes or replaces the file, and its folder: whoever reads it meanwhile sees
-// the old text or the new one.
+// Write makes or replaces the file, and its folder. Whoever reads it meanwhile sees the
+// old text or the new one, and so does a machine that loses its power. Everyone may read
+// both, whatever the umask: the bus does so under an account of its own.
 func (f File) Write() error {
 	if err := f.write(); err != nil {
 		return fmt.Errorf("setup: %w", err)
@@ -37,7 +38,7 @@ func (f File) Write() error {
 
 func (f File) write() (err error) {
 	folder := filepath.Dir(f.Path)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := makeFolder(folder); err != nil {
 		return err
 	}
 	fresh, err := os.CreateTemp(folder, "."+filepath.Base(f.Path)+".*")
@@ -53,8 +54,41 @@ func (f File) write() (err error) {
 	if err == nil {
 		err = fresh.Chmod(0o644)
 	}
+	if err == nil {
+		err = fresh.Sync()
+	}
 	if err = errors.Join(err, fresh.Close()); err != nil {
 		return err
 	}
-	return os.Rename(fresh.Name(), f.Path)
+	if err := os.Rename(fresh.Name(), f.Path); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// makeFolder is [os.MkdirAll] for a folder that everyone may read.
+func makeFolder(folder string) error {
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		return err // or what is no folder, which the first file in it finds
+	}
+	above := filepath.Dir(folder)
+	if err := makeFolder(above); err != nil {
+		return err
+	}
+	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := os.Chmod(folder, 0o755); err != nil {
+		return err
+	}
+	return syncFolder(above)
+}
+
+// syncFolder has the names in a folder reach the disk.
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
