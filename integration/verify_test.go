@@ -83,6 +83,11 @@ func TestVerifyRunning(t *testing.T) {
 		_, err := s.machine.Run(s.ctx, "rm", "/run/statusd.sock")
 		s.must(err)
 		d.says("/run/statusd.sock is not there any more", live...)
+		s.must(s.manager.InstallUnit("thief.socket", "[Socket]\nListenStream=/run/statusd.sock\n"))
+		s.must(s.manager.InstallUnit("thief.service", "[Service]\nExecStart=/bin/true\n"))
+		s.must(s.manager.Start(s.ctx, "thief.socket"))
+		d.says("/run/statusd.sock is another socket now", live...)
+		s.must(s.manager.Stop(s.ctx, "thief.socket"))
 		restart("statusd.socket", "statusd.service")
 		quiet()
 

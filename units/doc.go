@@ -21,7 +21,7 @@
 // for each setting that gets in the way of upgrades: the rule, where, why, and
 // the line to write instead. The pair comes from files with their drop-ins
 // ([Load], [Parse]) or from a running systemd ([Conn.Pair]). Verify is a pure
-// function. [Analyze] has systemd-analyze(1) look at the same files, and [Merge]
+// function, and [Cure] one that makes drop-ins of the lines. [Analyze] has systemd-analyze(1) look at the same files, and [Merge]
 // puts the two together. Which systemd is to run them, see [InstalledVersion] and
 // [Conn.Version], decides where a helper can answer for an upgrade ([ReloadPost]).
 //
@@ -31,6 +31,10 @@
 // another machine. [Conn.Names] lists units; [Conn.Query], [Conn.Processes],
 // [Conn.Store] and [Conn.Watch] tell how one is; [Conn.Reload] reloads it and waits
 // for the result.
+//
+// [Conn.Running] looks at how a service runs: a .socket may have been edited since it
+// was started, the path of a socket be gone, a store be taken away. With that in the
+// pair Verify says so too; [VerifyRunning] says nothing else.
 //
 // # Who owns which descriptor
 //
@@ -44,5 +48,5 @@
 //
 // Man pages: systemd.syntax(7), systemd.unit(5), systemd.service(5),
 // systemd.socket(5), systemd.kill(5), systemd.exec(5), systemd.time(7),
-// systemd-analyze(1), org.freedesktop.systemd1(5).
+// systemd-analyze(1), proc_pid_net(5), sock_diag(7), org.freedesktop.systemd1(5).
 package units

@@ -33,7 +33,7 @@ var execRules = []Rule{{
 		}
 		argv[script] = "exec " + argv[script]
 		report(u, d, fmt.Sprintf("without exec it is up to %s whether it stays between systemd and the program, which then gets neither the sockets nor the reload", by),
-			"ExecStart="+parseCommand(d.Value).prefix+quoteWords(argv))
+			"ExecStart="+strings.ReplaceAll(parseCommand(d.Value).prefix, "@", "")+quoteWords(argv))
 	}),
 }, {
 	ID: "exec-start-wrapper", Severity: Error, Man: "systemd.service(5)",
@@ -65,7 +65,7 @@ var execRules = []Rule{{
 	}),
 }}
 
-// starts is what ExecStart= says, without prefixes.
+// starts is what ExecStart= says, without prefixes and, after '@', argv[0].
 func (u *Unit) starts() (at Directive, argv []string) {
 	at, _ = u.last("Service", "ExecStart")
 	c := parseCommand(at.Value)

@@ -22,7 +22,10 @@ var liveRules = []Rule{{
 			stale(p.unit(name), Directive{}, "it is not active, and systemd holds no socket for the next start of %s", p.Service.Name)
 		}
 		for _, l := range p.Running.Gone {
-			stale(p.unitOf(l), Directive{}, "%s is not there any more: nobody reaches the socket", l.Address)
+			stale(p.unitOf(l), Directive{}, "%s is not there any more: nobody reaches the service there", l.Address)
+		}
+		for _, l := range p.Running.Replaced {
+			stale(p.unitOf(l), Directive{}, "%s is another socket now: nobody reaches the service there", l.Address)
 		}
 		for _, l := range p.Running.Dropped {
 			if u := p.unitOf(l); !inactive(u) {

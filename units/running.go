@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Running is how a service runs, for the rules that compare that with its units.
@@ -34,8 +35,9 @@ type Running struct {
 	Own []Listening
 	// Dropped are those of Sockets that systemd has open no more.
 	Dropped []Listening
-	// Gone are those of Sockets whose path is not there any more.
-	Gone []Listening
+	// Gone are those of Sockets whose path is not there any more, Replaced those whose
+	// path is that of another socket now.
+	Gone, Replaced []Listening
 }
 
 // Listening is a socket that is listened on: its name, if systemd has given it one,
@@ -67,24 +69,38 @@ func (c *Conn) Running(ctx context.Context, p Pair, says Running) (*Running, err
 	if err != nil {
 		return nil, err
 	}
-	r.look(manager)
-	for _, l := range r.Sockets {
-		if strings.HasPrefix(l.Network, "unix") && strings.HasPrefix(l.Address, "/") {
-			if info, err := os.Stat(l.Address); errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSocket == 0 {
-				r.Gone = append(r.Gone, l)
-			}
-		}
+	mine, err := socketsOf(r.Status.MainPID)
+	r.lookAtPaths(mine)
+	if err == nil {
+		r.look(manager, mine)
 	}
 	return r, nil
 }
 
+// lookAtPaths looks at the paths of the sockets that the service has; mine are the
+// inodes of those of its main process, as far as they are known.
+func (r *Running) lookAtPaths(mine map[uint64]bool) {
+	bound, _ := boundTo() // without it, none is known to be replaced
+	for _, l := range r.Sockets {
+		if !strings.HasPrefix(l.Network, "unix") || !strings.HasPrefix(l.Address, "/") {
+			continue
+		}
+		var stat unix.Stat_t
+		switch err := unix.Stat(l.Address, &stat); {
+		case errors.Is(err, fs.ErrNotExist), err == nil && stat.Mode&unix.S_IFMT != unix.S_IFSOCK:
+			r.Gone = append(r.Gone, l)
+		case err == nil && len(mine) > 0:
+			there := bound[uint32(stat.Ino)]
+			if len(there) > 0 && !slices.ContainsFunc(there, func(inode uint64) bool { return mine[inode] }) {
+				r.Replaced = append(r.Replaced, l)
+			}
+		}
+	}
+}
+
 // look compares the sockets of the main process with those of the manager. What this
 // process may not see stays unknown.
-func (r *Running) look(manager int) {
-	mine, err := socketsOf(r.Status.MainPID)
-	if err != nil {
-		return
-	}
+func (r *Running) look(manager int, mine map[uint64]bool) {
 	theirs, err := socketsOf(manager)
 	seen := err == nil
 	// What systemd has bound is in its network namespace; what the service has bound, in

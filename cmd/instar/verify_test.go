@@ -43,6 +43,9 @@ func FuzzVerify(f *testing.F) {
 		if status != jsonStatus || status > exitFailed {
 			t.Fatalf("exit status %d, with --json %d\n%s", status, jsonStatus, lines)
 		}
+		if cured, cureStatus := verify(t, folder, "--fix", "--dry-run", "--helper=/usr/bin/instar"); cureStatus != status || !strings.HasSuffix(cured, lines) {
+			t.Fatalf("exit status %d, with --fix --dry-run %d\n%s", status, cureStatus, cured)
+		}
 		if status == exitFailed && !strings.Contains(lines, "error: ") {
 			return // it has no finding, but says on stderr what keeps it from looking
 		}
