@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // CureName is the name of the drop-ins of [Cure]: systemd reads drop-ins in the order
@@ -108,8 +109,10 @@ func (c *cure) add(u *Unit, f Finding) bool {
 	}
 	s.lines = lines
 	s.rules = append(s.rules, f.Rule)
-	if !slices.Contains(s.why, f.Reason) {
-		s.why = append(s.why, f.Reason)
+	// It becomes a comment, and may quote what no line of a comment can have in it.
+	why := strings.Join(strings.FieldsFunc(f.Reason, unicode.IsControl), " ")
+	if !slices.Contains(s.why, why) {
+		s.why = append(s.why, why)
 	}
 	return true
 }
