@@ -222,8 +222,8 @@ func (s *site) tryAsk(path string) (answer, error) {
 
 // load puts load on the web service, and on the echo service if it is there,
 // until the function it returns is called; that one fails the test if the
-// clients have lost anything.
-func (s *site) load(echo bool) (stop func() load.Counts) {
+// clients have lost anything. changes are of the clients.
+func (s *site) load(echo bool, changes ...func(*load.Config)) (stop func() load.Counts) {
 	s.Helper()
 	config := load.Config{
 		Dial: s.manager.Host().Dial,
@@ -245,6 +245,9 @@ func (s *site) load(echo bool) (stop func() load.Counts) {
 		}
 		config.Queries = []load.Endpoint{{Network: "udp", Address: "127.0.0.1:7000"}}
 		config.StreamLife = load.Range{Min: time.Second, Max: 3 * time.Second}
+	}
+	for _, change := range changes {
+		change(&config)
 	}
 	l, err := load.Start(s.ctx, config)
 	s.must(err)

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/instar-project/instar/integration/load"
 )
 
 // Reload signals that nobody waits for, many at a time: there is one upgrade at a
@@ -30,13 +32,14 @@ func TestReloadStorm(t *testing.T) {
 	})
 }
 
-// systemctl stop at any moment of an upgrade is a clean stop, and loses nothing.
+// systemctl stop at any moment of an upgrade is a clean stop, and loses nothing of
+// clients that are not idle for longer than a stop waits for them.
 func TestStopAtAnyMoment(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.release("web", "examples/web", "version=v1")
 		s.install("web")
 		s.ask("/")
-		stop := s.load(false)
+		stop := s.load(false, func(c *load.Config) { c.Think.Max = 100 * time.Millisecond })
 		for range 12 {
 			s.reload("web")
 			_, err := s.manager.Systemctl(s.ctx, "reload", "--no-block", "web.service")

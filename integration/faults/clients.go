@@ -59,7 +59,7 @@ func startClients(ctx context.Context, lane *site.Lane) *clients {
 	}
 	run(2, 40*time.Millisecond, plainly, false)
 	run(3, 50*time.Millisecond, plainly, true)
-	run(1, 300*time.Millisecond, plainly, true)
+	run(1, 200*time.Millisecond, plainly, true) // a stop waits for half a second
 	c.work.Go(func() { c.repeatHTTP2(ctx, 60*time.Millisecond) })
 	counter := &counting{clients: c}
 	run(1, 30*time.Millisecond, counter.increment, false)
@@ -129,7 +129,7 @@ func (c *clients) repeatHTTP2(ctx context.Context, pause time.Duration) {
 		if conn != nil {
 			err = plainlyHTTP2(conn)
 		}
-		if errors.Is(err, load.ErrWentAway) {
+		for errors.Is(err, load.ErrWentAway) {
 			closeHTTP2(conn)
 			if conn, err = openHTTP2(c.lane); err == nil {
 				err = plainlyHTTP2(conn)

@@ -122,7 +122,7 @@ func (c *http2Client) request(method string) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.config.Timeout)
 	defer cancel()
 	a, err := c.ask(ctx, method)
-	if errors.Is(err, ErrWentAway) {
+	for errors.Is(err, ErrWentAway) {
 		c.close()
 		a, err = c.ask(ctx, method)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // What net/http calls the protocols that it has an HTTP/2 server for: by ALPN, and
@@ -55,14 +56,16 @@ func (s *Server) nextProtocols() (map[string]func(*http.Server, *tls.Conn, http.
 	return protocols, nil
 }
 
-// newHTTP2 makes an http2Conn that hears of the drain.
+// newHTTP2 makes an http2Conn that hears of the drain. One that is late has time for a
+// request first.
 func (s *Server) newHTTP2(c net.Conn) *http2Conn {
 	made := &http2Conn{Conn: c, table: &s.conns}
 	s.conns.addHTTP2(made)
 	if s.draining.Load() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		made.sayGoAway(s.crossing())
+		crossing := s.crossing()
+		time.AfterFunc(crossing, func() { made.sayGoAway(crossing) })
 	}
 	return made
 }

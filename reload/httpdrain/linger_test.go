@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const short = 20 * time.Millisecond
@@ -42,6 +44,63 @@ func TestHeaderOnItsWay(t *testing.T) {
 		c.wantAnswer("fast", true)
 		c.wantEnd()
 	}
+}
+
+// Nor is a request lost that a process has not had the time to look at.
+func TestRequestUnread(t *testing.T) {
+	arrived, look := make(chan struct{}, 1), make(chan struct{})
+	s := start(t, short, 1, func(_ *http.Server, listeners []net.Listener) []net.Listener {
+		return []net.Listener{&busyFor{Listener: listeners[0], arrived: arrived, look: look}}
+	})
+	c, idle := s.dial(), s.dial()
+	c.ask("/")
+	<-arrived
+	s.Drain()
+	idle.wantEnd() // so Linger is over
+	close(look)
+	c.wantAnswer("fast", true)
+}
+
+// busyFor is a listener whose first connection reads nothing until look, and says when
+// there is something to be read.
+type busyFor struct {
+	net.Listener
+	arrived chan<- struct{}
+	look    <-chan struct{}
+	taken   bool
+}
+
+func (l *busyFor) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil || l.taken {
+		return c, err
+	}
+	l.taken = true
+	return &busyConn{c.(*counted), l}, nil
+}
+
+type busyConn struct {
+	*counted
+	busy *busyFor
+}
+
+func (c *busyConn) Read(p []byte) (int, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if err := raw.Read(func(fd uintptr) bool {
+		n, _ := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
+		return n > 0
+	}); err != nil {
+		return 0, err
+	}
+	select {
+	case c.busy.arrived <- struct{}{}:
+	default:
+	}
+	<-c.busy.look
+	return c.counted.Read(p)
 }
 
 // reads is how many reads of the open connections have brought something.

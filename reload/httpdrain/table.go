@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // table has the connections of a server: by the net.Conn that net/http knows, and
@@ -39,20 +42,21 @@ type below interface {
 	SetMidway(bool)
 }
 
-// findBelow looks for it. A connection that is from elsewhere cannot do it.
-func findBelow(c net.Conn) below {
+// find looks for a connection that can do T under what is around it.
+func find[T any](c net.Conn) (found T, ok bool) {
 	for {
-		switch at := c.(type) {
-		case below:
-			return at
-		case interface{ NetConn() net.Conn }:
-			c = at.NetConn()
-		default:
-			return nothing{}
+		if found, ok = c.(T); ok {
+			return found, true
 		}
+		around, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return found, false
+		}
+		c = around.NetConn()
 	}
 }
 
+// nothing is below a connection that is from elsewhere.
 type nothing struct{}
 
 func (nothing) Reads() uint64  { return 0 }
@@ -65,7 +69,10 @@ func (t *table) note(nc net.Conn, state http.ConnState) {
 	c := t.open[nc]
 	switch {
 	case state == http.StateNew:
-		c := &conn{below: findBelow(nc), idle: time.Now()}
+		c := &conn{below: nothing{}, idle: time.Now()}
+		if below, ok := find[below](nc); ok {
+			c.below = below
+		}
 		c.tls, _ = nc.(*tls.Conn)
 		t.open[nc] = c
 	case c == nil: // net/http may say twice that it is closed
@@ -111,6 +118,9 @@ func (t *table) overdue(began time.Time, linger time.Duration) (overdue []net.Co
 			next = min(next, left)
 			continue
 		}
+		if unread(nc) {
+			continue // a busy process has yet to look at it
+		}
 		c.overdue = true
 		overdue = append(overdue, nc)
 	}
@@ -130,6 +140,21 @@ func (c *conn) begunRequest() bool {
 	// It may be a handshake. A client that has made one has as long as any other.
 	c.idle, c.reads = time.Now(), reads
 	return false
+}
+
+// unread reports whether the kernel has something that the client has sent.
+func unread(nc net.Conn) bool {
+	socket, ok := find[syscall.Conn](nc)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	n := 0
+	err = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
+	return err == nil && n > 0
 }
 
 // cut closes the TLS connections from below. By itself each would try for 5 s to tell a
