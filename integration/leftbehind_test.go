@@ -13,7 +13,7 @@ import (
 )
 
 // installHeir is a site with a service of integration/heir in the place of statusd, with
-// these lines in [Service], not yet built nor started. It runs as root unless they say
+// these lines in [Service], not yet started. It runs as root unless they say
 // otherwise. Its TimeoutStopSec= is a problem, by which needed knows that it has looked at
 // its unit.
 func installHeir(s *site, lines ...string) statusd {
@@ -32,6 +32,7 @@ func installHeir(s *site, lines ...string) statusd {
 	s.must(err)
 	_, err = d.busctl("call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig")
 	s.must(err)
+	s.release("statusd", "integration/heir")
 	s.must(s.manager.InstallUnit("statusd.socket", statusdSocket))
 	s.must(s.manager.InstallUnit("statusd.service", `[Unit]
 Requires=statusd.socket
@@ -50,14 +51,15 @@ TimeoutStopSec=9s
 	return d
 }
 
-// heir builds the service; the stamps are those of integration/heir.
-func (d statusd) heir(version string, stamps ...string) {
+// heir says how the next generation is, in the words of integration/heir.
+func (d statusd) heir(words string) {
 	d.Helper()
-	d.release("statusd", "integration/heir", append(stamps, "version="+version)...)
+	d.must(d.manager.Host().WriteFile("/etc/heir", []byte(words), 0o644))
 }
 
-func (d statusd) start() {
+func (d statusd) start(words string) {
 	d.Helper()
+	d.heir(words)
 	d.must(d.manager.Start(d.ctx, "statusd.socket", "statusd.service"))
 	d.generation(1)
 	d.needed("")
@@ -113,14 +115,12 @@ func (d statusd) leftBehind() string {
 func TestWorkingDirectoryMoves(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		d := installHeir(s, "WorkingDirectory=/srv/app/current", "ExecStart=", "ExecStart=/srv/app/current/heir")
-		deploy := func(n int, stamps ...string) {
+		deploy := func(n int, words string) {
 			t.Helper()
-			path, err := builder.Build(s.ctx, "integration/heir", append(stamps, fmt.Sprintf("version=v%d", n))...)
-			s.must(err)
+			d.heir(fmt.Sprintf("build=v%d %s", n, words))
 			release := fmt.Sprintf("/srv/app/releases/%d", n)
-			s.must(s.manager.Host().CopyIn(path, release+"/heir", 0o755))
 			s.must(s.manager.Host().WriteFile(release+"/page", fmt.Appendf(nil, "page %d\n", n), 0o644))
-			_, err = s.run("sh", "-c", "ln -sfn "+release+" /srv/app/new && mv -T /srv/app/new /srv/app/current")
+			_, err := s.run("sh", "-c", "ln -s /opt/statusd/statusd "+release+"/heir && ln -sfn "+release+" /srv/app/new && mv -T /srv/app/new /srv/app/current")
 			s.must(err)
 		}
 		upgrade := func(n int) {
@@ -128,18 +128,18 @@ func TestWorkingDirectoryMoves(t *testing.T) {
 			s.reload("statusd")
 			d.generation(n)
 		}
-		deploy(1, "follow=yes")
-		d.start()
+		deploy(1, "follow")
+		d.start("build=v1 follow")
 		d.wants("file page", "v1 page 1")
 		deploy(2, "directory=/srv/app/current")
 		upgrade(2)
 		d.wants("file page", "v2 page 2")
-		deploy(3)
+		deploy(3, "")
 		upgrade(3)
 		d.wants("file page", "v3 page 3")
 		d.needed("")
 
-		deploy(4)
+		deploy(4, "")
 		upgrade(4)
 		d.wants("file page", "v4 page 3")
 		d.needed(`WorkingDirectory=/srv/app/current, which is /srv/app/releases/4 \(the service runs in /srv/app/releases/3\)`)
@@ -170,8 +170,7 @@ func TestEnvironmentFileOfRoot(t *testing.T) {
 		}
 		d := installHeir(s, "DynamicUser=yes", "StateDirectory=heir", "Environment=TOKEN=default MODE=one", "EnvironmentFile="+file)
 		write(0o600, "TOKEN=one", "OLD=there")
-		d.heir("v1", "follow=yes", "reshape=yes")
-		d.start()
+		d.start("build=v1 follow reshape")
 
 		const unread = "EnvironmentFile=/etc/statusd.env: permission denied; its variables are those of the last start"
 		write(0o600, "TOKEN=two")
@@ -229,8 +228,7 @@ func TestLogRotation(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		const file = "/var/log/heir.log"
 		d := installHeir(s, "StandardOutput=append:"+file)
-		d.heir("v1")
-		d.start()
+		d.start("build=v1")
 		d.wants("say first", "v1")
 		rotate := func(generation int) (successor int) {
 			t.Helper()
@@ -284,8 +282,7 @@ func TestRenewedCredential(t *testing.T) {
 		const stale = "LoadCredential=tls.pem:/etc/heir.pem has changed since systemd loaded it"
 		renew("one")
 		d := installHeir(s, "DynamicUser=yes", "LoadCredential=tls.pem:/etc/heir.pem")
-		d.heir("v1", "follow=yes")
-		d.start()
+		d.start("build=v1 follow")
 		d.wants(ask, "v1 one")
 		s.reload("statusd")
 		d.generation(2)

@@ -35,7 +35,11 @@ func startedWith(systemd int, x units.Execution) started {
 	for directive, value := range x.Fixed {
 		set(directive, value)
 	}
-	set("ExecStart", strings.Join(slices.Concat([]string{x.Path}, x.Argv[1:]), " "))
+	command := x.Argv
+	if command[0] != x.Path {
+		command = slices.Concat([]string{"@" + x.Path}, command)
+	}
+	set("ExecStart", strings.Join(command, " "))
 	for directive, value := range s.Settings {
 		if strings.HasPrefix(directive, "SetCredential") { // a secret
 			s.Settings[directive], _, _ = strings.Cut(value, "=")

@@ -113,7 +113,7 @@ func (f logsFlags) run(ctx context.Context, stdout, stderr io.Writer, unit strin
 	case ended != nil:
 		return fmt.Errorf("asking the journal: %s: %w", strings.Join(command, " "), ended)
 	case n == 0:
-		complain(stderr, "the journal has no upgrade of %s", unit)
+		complain(stderr, "the journal has no upgrade of %s; a service with StandardError= to a file has the verdicts there", unit)
 	}
 	return nil
 }

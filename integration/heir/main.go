@@ -7,9 +7,12 @@
 //	say TEXT     prints TEXT on stdout
 //	log TEXT     logs TEXT
 //
-// How it is upgraded is chosen when it is built:
+// How it is upgraded is in /etc/heir, which it reads at its start, in words:
 //
-//	go build -ldflags "-X main.version=v2 -X main.follow=yes" ./integration/heir
+//	build=NAME       what it calls its build
+//	follow           Config.Command is status.Command
+//	directory=PATH   Config.Directory
+//	reshape          it changes all that a program may change before Open
 package main
 
 import (
@@ -26,13 +29,6 @@ import (
 	"github.com/instar-project/instar/status"
 )
 
-var (
-	version   = "unstamped"
-	follow    = "" // anything else: with status.Command
-	directory = "" // Config.Directory
-	reshape   = "" // anything else: it changes all that a program may change before Open
-)
-
 func main() {
 	if err := run(context.Background()); err != nil {
 		slog.Error("heir", "error", err)
@@ -41,14 +37,9 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if reshape != "" {
-		if err := reshapeProcess(); err != nil {
-			return err
-		}
-	}
-	config := reload.Config{Build: version, Directory: directory}
-	if follow != "" {
-		config.Command = status.Command
+	config, err := configure()
+	if err != nil {
+		return err
 	}
 	svc, err := reload.Open(config)
 	if err != nil {
@@ -62,9 +53,33 @@ func run(ctx context.Context) error {
 	status.Export(ctx, svc, status.Config{})
 	return svc.Serve(ctx, reload.Streams(ln, func(c net.Conn) {
 		for questions := bufio.NewScanner(c); questions.Scan(); {
-			fmt.Fprintln(c, version, answer(questions.Text()))
+			fmt.Fprintln(c, svc.Build(), answer(questions.Text()))
 		}
 	}))
+}
+
+func configure() (config reload.Config, err error) {
+	text, err := os.ReadFile("/etc/heir")
+	if err != nil {
+		return config, err
+	}
+	for _, word := range strings.Fields(string(text)) {
+		switch key, value, _ := strings.Cut(word, "="); key {
+		case "build":
+			config.Build = value
+		case "follow":
+			config.Command = status.Command
+		case "directory":
+			config.Directory = value
+		case "reshape":
+			if err := reshape(); err != nil {
+				return config, err
+			}
+		default:
+			return config, fmt.Errorf("/etc/heir: %q is nothing to be", word)
+		}
+	}
+	return config, nil
 }
 
 func answer(question string) string {
@@ -88,9 +103,9 @@ func answer(question string) string {
 	return ""
 }
 
-// reshapeProcess is what command line libraries, files of variables, and programs that
+// reshape is what command line libraries, files of variables, and programs that
 // collect their own output do.
-func reshapeProcess() error {
+func reshape() error {
 	os.Args = []string{"serve"}
 	if err := os.Setenv("OWN", "yes"); err != nil {
 		return err
