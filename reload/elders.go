@@ -215,15 +215,8 @@ const reportEvery = time.Second
 func (s *Service) reportDrain(over <-chan struct{}, deadline time.Time) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
-	me := handover.Party{Generation: s.generation, PID: s.pid, Build: s.config.Build}
 	for {
-		s.mains.say(handover.Draining{
-			Party:        me,
-			Connections:  s.flight.connections(),
-			DeadlineUSec: deadline.UnixMicro(),
-			LeftUSec:     time.Until(deadline).Microseconds(),
-			EndUSec:      s.config.EndTimeout.Microseconds(),
-		})
+		s.tellMains(s.flight.connections(), deadline)
 		select {
 		case <-over:
 			return
@@ -232,6 +225,17 @@ func (s *Service) reportDrain(over <-chan struct{}, deadline time.Time) {
 		case <-tick.C:
 		}
 	}
+}
+
+// tellMains says how many connections this process has left, and until when.
+func (s *Service) tellMains(connections int, deadline time.Time) {
+	s.mains.say(handover.Draining{
+		Party:        handover.Party{Generation: s.generation, PID: s.pid, Build: s.config.Build},
+		Connections:  connections,
+		DeadlineUSec: deadline.UnixMicro(),
+		LeftUSec:     time.Until(deadline).Microseconds(),
+		EndUSec:      s.config.EndTimeout.Microseconds(),
+	})
 }
 
 // heardFromMain takes what a main process says to a generation that drains.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/standin"
 
@@ -27,6 +28,9 @@ const (
 	drainVariable  = "RELOAD_TEST_DRAIN"
 	publicVariable = "RELOAD_TEST_PUBLIC"
 	allowVariable  = "RELOAD_TEST_ALLOW_FOREIGN"
+
+	standbyVariable = "RELOAD_TEST_STANDBY"
+	endVariable     = "RELOAD_TEST_END"
 )
 
 // behave is main of the test binary in the role of a service. What it does is
@@ -92,9 +96,13 @@ func behave(file string) int {
 func service(behaviour, argument string) error {
 	ready, _ := time.ParseDuration(os.Getenv(readyVariable))
 	drain, _ := time.ParseDuration(os.Getenv(drainVariable))
+	standby, _ := time.ParseDuration(os.Getenv(standbyVariable))
+	end, _ := time.ParseDuration(os.Getenv(endVariable))
 	svc, err := Open(Config{
 		ReadyTimeout: ready,
 		DrainTimeout: drain,
+		Standby:      standby,
+		EndTimeout:   end,
 		Build:        "test",
 
 		PublicReasons: os.Getenv(publicVariable) != "",
@@ -146,6 +154,14 @@ func service(behaviour, argument string) error {
 			return err
 		}
 		f.Close()
+	case "linger": // when all is done
+		err := svc.Serve(context.Background(), Streams(ln, func(c net.Conn) { converse(svc, c) }))
+		svc.log.Info("lingers", "error", err)
+		select {}
+	case "admit-hangs":
+		return svc.Serve(context.Background(), Admit(ln, func(net.Conn) { select {} }))
+	case "adopt-hangs", "adopt-fails", "park-hangs":
+		svc.Keep(badKeeper(behaviour))
 	case "fail": // in Serve
 		return svc.Serve(context.Background(), failingServer{})
 	}
@@ -224,6 +240,28 @@ func limitDescriptors(change func(*unix.Rlimit)) error {
 	}
 	change(&limit)
 	return unix.Prlimit(0, unix.RLIMIT_NOFILE, &limit, nil)
+}
+
+// badKeeper has nothing to keep. It is well until it has parked for the first time,
+// or is a successor.
+type badKeeper string
+
+func (k badKeeper) Adopt(_ context.Context, _ *fdstore.Store, from Origin) error {
+	switch {
+	case k == "adopt-hangs" && from == TakeBack:
+		stderr.WriteString(`{"msg":"adopting hangs"}` + "\n")
+		select {}
+	case k == "adopt-fails" && from == Upgrade:
+		return errors.New("no luck")
+	}
+	return nil
+}
+
+func (k badKeeper) Park(context.Context, *fdstore.Store) error {
+	if k == "park-hangs" {
+		select {}
+	}
+	return nil
 }
 
 type failingServer struct{}

@@ -153,6 +153,9 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	s.step(generation.Event{Kind: generation.Initialised})
 	s.loop(ctx, stop)
 	close(s.done)
+	if s.handedOver.Load() {
+		s.tellMains(0, time.Now()) // and from here on Config.EndTimeout counts
+	}
 	if s.starting != nil {
 		s.starting.cancel()
 	}

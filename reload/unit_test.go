@@ -160,14 +160,18 @@ func (u *unit) readLog(pipe *os.File) {
 	}
 }
 
-// logged reports whether a message ends in that.
-func (u *unit) logged(end string) bool {
+// logged reports whether a message ends in that, and loggings how many do.
+func (u *unit) logged(end string) bool { return u.loggings(end) > 0 }
+
+func (u *unit) loggings(end string) (n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return slices.ContainsFunc(u.log, func(line map[string]any) bool {
-		msg, _ := line["msg"].(string)
-		return strings.HasSuffix(msg, end)
-	})
+	for _, line := range u.log {
+		if msg, _ := line["msg"].(string); strings.HasSuffix(msg, end) {
+			n++
+		}
+	}
+	return n
 }
 
 func (u *unit) generations() []int {
