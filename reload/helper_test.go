@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strconv"
@@ -162,6 +163,12 @@ func service(behaviour, argument string) error {
 		return svc.Serve(context.Background(), Admit(ln, func(net.Conn) { select {} }))
 	case "adopt-hangs", "adopt-fails", "park-hangs":
 		svc.Keep(badKeeper(behaviour))
+	case "ignore": // what it has no business with
+		time.AfterFunc(100*time.Millisecond, func() {
+			for signal.Ignore(reloadSignal); signal.Ignored(reloadSignal); time.Sleep(time.Millisecond) {
+			}
+			svc.log.Info("SIGHUP is handled again")
+		})
 	case "fail": // in Serve
 		return svc.Serve(context.Background(), failingServer{})
 	}
@@ -212,6 +219,13 @@ func converse(svc *Service, c net.Conn) {
 			fmt.Fprintln(c, svc.unsettled())
 		case "fill": // no descriptor is free any more
 			fmt.Fprintln(c, limitDescriptors(func(l *unix.Rlimit) { l.Cur = 3 }))
+		case "hoard": // until none is free
+			n, err := 0, limitDescriptors(func(l *unix.Rlimit) { l.Cur = 64 })
+			for err == nil {
+				_, err = unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+				n++
+			}
+			fmt.Fprintln(c, n > 0, err)
 		case "empty":
 			fmt.Fprintln(c, limitDescriptors(func(l *unix.Rlimit) { l.Cur = l.Max }))
 		}

@@ -31,6 +31,7 @@ type shell struct {
 	followUps []generation.Event
 
 	servers    []*serving
+	reserve    reserve
 	starting   *starting  // the start of a successor that is under way; nil: none
 	starts     int        // how many there were in this attempt
 	successor  *successor // the last one started
@@ -129,6 +130,9 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	defer signal.Stop(stop)
 
 	s.checkSettings()
+	s.reserve.fill()
+	defer s.reserve.empty()
+	go s.keepReloadSignal()
 	if err := s.sockets.CheckUnclaimed(); err != nil {
 		s.log.Warn("unclaimed sockets", "error", err)
 	}

@@ -35,6 +35,7 @@ type Service struct {
 	pid         int
 	generation  int          // counted from 1 since the unit was started
 	supervised  bool         // systemd itself has started this process
+	invocation  string       // INVOCATION_ID of the unit
 	keeper      Keeper       // nil: nothing is kept
 	keeps       atomic.Bool  // there is a keeper, for Snapshot
 	predecessor *predecessor // nil: systemd has started this process
@@ -97,6 +98,7 @@ func Open(config Config) (*Service, error) {
 		generation: 1,
 		pid:        os.Getpid(),
 		supervised: supervised(os.LookupEnv, os.Getpid()),
+		invocation: os.Getenv("INVOCATION_ID"),
 		met:        make(chan struct{}, 1),
 		reloads:    make(chan os.Signal, 1),
 		preflights: make(chan struct{}, 1),

@@ -14,6 +14,7 @@ type settings struct {
 	listens    bool          // systemd listens to what it says (NOTIFY_SOCKET)
 	watchdog   time.Duration // WatchdogSec=; 0: none
 	store      int           // FileDescriptorStoreMax=
+	elsewhere  error         // what checkCgroup returns
 }
 
 // supervised reports whether systemd has started the process pid; it tells its own
@@ -31,6 +32,9 @@ func (c Config) contradictions(unit settings, keeps bool) []error {
 	if unit.supervised && !unit.listens {
 		all = append(all, errors.New("systemd does not listen to this service (NOTIFY_SOCKET is not set), so a reload would end it: write Type=notify-reload and NotifyAccess=main in [Service]; see systemd.service(5)"))
 	}
+	if unit.elsewhere != nil {
+		all = append(all, fmt.Errorf("this service cannot be upgraded: %w", unit.elsewhere))
+	}
 	if unit.watchdog > 0 && unit.watchdog <= c.Probation {
 		all = append(all, fmt.Errorf("WatchdogSec=%v is not longer than the probation of %v (Config.Probation): systemd would stop the unit, predecessor included, before the predecessor takes back: write WatchdogSec=%v in [Service], or more; see systemd.service(5)",
 			unit.watchdog, c.Probation, 2*c.Probation))
@@ -47,6 +51,7 @@ func (s *Service) checkSettings() {
 		supervised: s.supervised,
 		listens:    s.notifier != nil,
 		watchdog:   s.config.watchdog,
+		elsewhere:  checkCgroup(s.invocation),
 	}
 	_, unit.store = s.store.Used()
 	for _, err := range s.config.contradictions(unit, s.keeper != nil) {

@@ -15,13 +15,13 @@ func TestContradictions(t *testing.T) {
 		want      []string // the directives to write
 	}{
 		{"outside systemd", time.Minute, settings{}, true, nil},
-		{"all fits", time.Minute, settings{true, true, 2 * time.Minute, 64}, true, nil},
-		{"no watchdog", time.Minute, settings{true, true, 0, 0}, false, nil},
+		{"all fits", time.Minute, settings{true, true, 2 * time.Minute, 64, nil}, true, nil},
+		{"no watchdog", time.Minute, settings{true, true, 0, 0, nil}, false, nil},
 		{"Type=simple", 0, settings{supervised: true}, false, []string{"Type=notify-reload"}},
 		{"a successor has no such word", 0, settings{}, false, nil},
-		{"watchdog", time.Minute, settings{true, true, time.Minute, 0}, false, []string{"WatchdogSec=2m0s"}},
-		{"no store", 0, settings{true, true, 0, 0}, true, []string{"FileDescriptorStoreMax="}},
-		{"all at once", time.Hour, settings{false, true, time.Second, 0}, true, []string{"WatchdogSec=2h", "FileDescriptorStoreMax="}},
+		{"watchdog", time.Minute, settings{true, true, time.Minute, 0, nil}, false, []string{"WatchdogSec=2m0s"}},
+		{"no store", 0, settings{true, true, 0, 0, nil}, true, []string{"FileDescriptorStoreMax="}},
+		{"all at once", time.Hour, settings{false, true, time.Second, 0, nil}, true, []string{"WatchdogSec=2h", "FileDescriptorStoreMax="}},
 	} {
 		got := Config{Probation: c.probation}.contradictions(c.unit, c.keeps)
 		if len(got) != len(c.want) {

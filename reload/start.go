@@ -29,6 +29,7 @@ func (s *Service) beginStart() {
 	ctx, cancel := context.WithCancel(context.Background())
 	one := &starting{cancel}
 	s.starting = one
+	s.reserve.empty()
 	go func() {
 		ready := make(chan started, 1)
 		go func() {

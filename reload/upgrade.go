@@ -102,6 +102,7 @@ func (s *Service) fail() {
 
 // record logs the verdict, once, and gives it to whoever waits.
 func (s *Service) record(v Verdict) {
+	s.reserve.fill()
 	s.verdicts.give(v)
 	s.signalled = false
 	level := slog.LevelInfo

@@ -445,3 +445,13 @@ func TestDrainTimeout(t *testing.T) {
 	u.dial().wantAnswer("2 serving")
 	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
 }
+
+// An upgrade needs no free descriptor: it may be the way to get some.
+func TestUpgradeWithoutDescriptors(t *testing.T) {
+	u := start(t)
+	if answer := u.dial().ask("hoard"); answer != "true too many open files" {
+		t.Fatal(answer)
+	}
+	u.upgrade(1)
+	u.dial().wantAnswer("2 serving")
+}
