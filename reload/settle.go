@@ -136,6 +136,14 @@ func (s *Service) unsettled() error {
 	return nil
 }
 
+// unsettledBecause is unsettled as a text; "" for nil.
+func (s *Service) unsettledBecause() string {
+	if err := s.unsettled(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 func (s *Service) showUnsettled(err error) {
 	before := s.unsettled()
 	switch {

@@ -25,6 +25,9 @@ type Snapshot struct {
 	// Killed is how many older generations did not end in time since systemd has
 	// started the service, and were killed; see Config.EndTimeout.
 	Killed int
+	// Unsettled is why systemd may not know the main process as its child yet, so that
+	// systemctl stop would end it without a drain; "" if it does, as far as is known.
+	Unsettled string
 	// StoreUsed is how many entries the store has, of StoreMax. StoreMax is 0 if
 	// the unit has no store.
 	StoreUsed, StoreMax int
@@ -50,6 +53,7 @@ func (s *Service) Snapshot() Snapshot {
 		Keeps:       s.keeps.Load(),
 		Draining:    s.Draining(),
 		Killed:      int(s.shown.killed.Load()),
+		Unsettled:   s.unsettledBecause(),
 		Attempts:    int(s.shown.attempts.Load()),
 	}
 	if store := s.shown.store.Load(); store != nil {

@@ -71,10 +71,14 @@ type State struct {
 	Since       time.Time // it became the main process; zero: not known
 	Connections int
 	Draining    []reload.Draining
-	Sockets     []reload.Socket
-	StoreUsed   int
-	StoreMax    int
-	Keeps       bool // it has a Keeper, and so needs a store
+	// Killed counts older generations that did not end in time. Unsettled is why systemd
+	// may not know the main process as its child; "": it does.
+	Killed    int
+	Unsettled string
+	Sockets   []reload.Socket
+	StoreUsed int
+	StoreMax  int
+	Keeps     bool // it has a Keeper, and so needs a store
 	// Attempts and NotLasting count upgrades.
 	Attempts, NotLasting int
 	// Reported is the last upgrade whose verdict Answer has returned.

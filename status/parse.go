@@ -16,6 +16,8 @@ import (
 func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 	var w struct {
 		Unit, Phase, Build, Version, Revision  string
+		Unsettled                              string
+		Killed                                 uint32
 		Generation, MainPID, Connections       uint32
 		StoreUsed, StoreMax                    uint32
 		Keeps                                  bool
@@ -40,6 +42,7 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 	s := State{
 		Unit: w.Unit, Phase: w.Phase, Build: w.Build, Version: w.Version, Revision: w.Revision,
 		Generation: int(w.Generation), MainPID: int(w.MainPID), Connections: int(w.Connections),
+		Killed: int(w.Killed), Unsettled: w.Unsettled,
 		StoreUsed: int(w.StoreUsed), StoreMax: int(w.StoreMax), Keeps: w.Keeps,
 		Attempts: int(w.Attempts), NotLasting: int(w.AttemptsNotLasting),
 		Reported: int(w.Reported), Verdict: w.Verdict.verdict(),

@@ -33,6 +33,8 @@ func properties(now reload.Snapshot, unit facts) map[string]any {
 		"MainPID":            number(mainPID),
 		"Connections":        number(now.Connections),
 		"Draining":           drainingToWire(now.Draining),
+		"Killed":             number(now.Killed),
+		"Unsettled":          text(now.Unsettled),
 		"StoreUsed":          number(now.StoreUsed),
 		"StoreMax":           number(now.StoreMax),
 		"Keeps":              now.Keeps,

@@ -37,6 +37,8 @@ type stateReport struct {
 	Since              *time.Time       `json:"since"`
 	Connections        int              `json:"connections"`
 	Draining           []drainingReport `json:"draining"`
+	Killed             int              `json:"killed"`
+	Unsettled          string           `json:"unsettled"`
 	Sockets            []socketReport   `json:"sockets"`
 	Store              storeReport      `json:"store"`
 	Attempts           int              `json:"attempts"`
@@ -108,6 +110,7 @@ func stateOf(s status.State, systemd *systemdReport) *stateReport {
 		Generation: s.Generation, Phase: s.Phase, Build: s.Build, Version: s.Version, Revision: s.Revision,
 		MainPID: s.MainPID, Since: since(s, systemd), Connections: s.Connections,
 		Draining: []drainingReport{}, Sockets: []socketReport{},
+		Killed: s.Killed, Unsettled: s.Unsettled,
 		Store:    storeReport{s.StoreUsed, s.StoreMax},
 		Attempts: s.Attempts, AttemptsNotLasting: s.NotLasting,
 		Upgrade:       upgradeOf(s.Verdict),

@@ -116,6 +116,12 @@ func (r report) printState(line func(label, format string, args ...any), now tim
 			p.gauge(d.Connections, most), d.PID, build(d.Build), closes(d.Deadline, now))
 		label = ""
 	}
+	if s.Killed > 0 {
+		line("killed", "%s%d older generations did not end in time: see instar logs%s", p.bad, s.Killed, p.end)
+	}
+	if s.Unsettled != "" {
+		line("unsettled", "%ssystemctl stop would not drain yet: %s%s", p.busy, plain(s.Unsettled), p.end)
+	}
 	label = "sockets"
 	for _, socket := range s.Sockets {
 		line(label, "%s", plain(strings.TrimSpace(socket.Name+"  "+socket.Network+" "+socket.Address)))
