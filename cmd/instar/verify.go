@@ -175,7 +175,7 @@ func (f *verifyFlags) print(cmd *cobra.Command, targets []target, findings []uni
 	}
 	out := cmd.OutOrStdout()
 	for _, found := range findings {
-		fmt.Fprintln(out, found)
+		fmt.Fprintln(out, plain(found.String())) // it may quote what a service says of itself
 	}
 	if len(findings) == 0 {
 		for _, t := range targets {
