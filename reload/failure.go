@@ -76,7 +76,7 @@ func sealed(err error) *failure {
 }
 
 // kinds are the failures that are told apart.
-var kinds = []error{ErrSpawn, ErrCrashed, ErrTimedOut, ErrRefused, ErrProtocol, ErrUnhealthy, ErrStore, ErrNaming}
+var kinds = []error{ErrSpawn, ErrCrashed, ErrTimedOut, ErrRefused, ErrProtocol, ErrHandover, ErrUnhealthy, ErrStore, ErrNaming}
 
 // errFailed is the kind of all others.
 var errFailed = errors.New("the service failed")

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"log/slog"
 	"os"
 	"strings"
@@ -77,6 +80,25 @@ func TestSealed(t *testing.T) {
 		if opened := f.opened(); opened.Error() != f.whole() || opened.words != "" {
 			t.Errorf("opened, it is %q and %q", opened, opened.words)
 		}
+	}
+}
+
+// Every kind of failure is public by its sentence: one that is added is known to sealed.
+func TestKindsAreKnown(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := 0
+	for _, decl := range file.Decls {
+		vars, ok := decl.(*ast.GenDecl)
+		if !ok || vars.Tok != token.VAR || !vars.Lparen.IsValid() {
+			continue // ErrServed and others are errors of a call
+		}
+		declared += len(vars.Specs)
+	}
+	if declared == 0 || declared != len(kinds) {
+		t.Errorf("errors.go declares %d kinds of failures, sealed knows %d", declared, len(kinds))
 	}
 }
 

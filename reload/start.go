@@ -41,7 +41,7 @@ func (s *Service) beginStart() {
 		case r = <-ready:
 		case <-time.After(s.config.ReadyTimeout):
 			cancel()
-			r.err = fmt.Errorf("%w: no process within %v (Config.ReadyTimeout)", ErrSpawn, s.config.ReadyTimeout)
+			r.err = openly(fmt.Errorf("%w: no process within %v (Config.ReadyTimeout)", ErrSpawn, s.config.ReadyTimeout))
 			go func() { (<-ready).abandon() }()
 		}
 		select {
