@@ -69,11 +69,15 @@ func webLibraries(t *testing.T, s *site) {
 		}
 	}, 1, 2, 3)
 	// A connection that nobody tells anything keeps the predecessor.
-	s.dial(addresses["push"])
+	untold := s.dial(addresses["push"])
 	predecessor := s.mainPID("webd")
 	s.must(syscall.Kill(s.upgrade("webd"), syscall.SIGKILL))
 	s.eventually("the predecessor has taken back", func() bool { return s.mainPID("webd") == predecessor })
-	asked(func() { s.upgrade("webd") }, 3, 4)
+	untold.Close()
+	asked(func() {
+		s.upgrade("webd")
+		s.gone(predecessor)
+	}, 3, 4)
 	if text := s.journal(); strings.Contains(text, "connections closed at the end of the drain") {
 		t.Errorf("connections were cut:\n%s", text)
 	}

@@ -11,11 +11,12 @@ import (
 
 // http2Conn is a connection of HTTP/2, as the server of that protocol reads and writes
 // it. RFC 9113 (6.8) ends one in two steps: a first GOAWAY asks the client to begin
-// nothing new and refuses nothing; a second one, when what the client has sent meanwhile
-// has come, says what was the last. The servers of net/http and golang.org/x/net know
+// nothing new and refuses nothing; a second one, when all has come that the client has
+// sent before it heard, says what was the last. A PING behind the first one tells when
+// that is: its answer is behind all that. The servers of net/http and golang.org/x/net know
 // the second step alone, and many clients report what it refuses as failed.
 //
-// So the first GOAWAY is put between two frames that the server writes. For the second
+// So the first GOAWAY, with the PING, is put between two frames that the server writes. For the second
 // one the server itself gets GOAWAY to read, between two frames of the client: it
 // answers with its own, and ends when its streams have, as in http.Server.Shutdown. That
 // works as well where nothing of net/http reaches the server: golang.org/x/net/http2/h2c.
@@ -40,13 +41,16 @@ type http2Conn struct {
 
 const (
 	goAwayHeader = "\x00\x00\x08\x07\x00\x00\x00\x00\x00"
-	leave        = goAwayHeader + "\x7f\xff\xff\xff" + "\x00\x00\x00\x00" // any stream may have been begun
-	end          = goAwayHeader + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // the server has begun none
+	pingHeader   = "\x00\x00\x08\x06\x00\x00\x00\x00\x00"
+	pingData     = "we leave"
+	leave        = goAwayHeader + "\x7f\xff\xff\xff" + "\x00\x00\x00\x00" + // any stream may have been begun
+		pingHeader + pingData
+	end = goAwayHeader + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // the server has begun none
 )
 
-// sayGoAway has the connection end. The second step follows the first after a while,
-// which is to be longer than a round trip.
-func (c *http2Conn) sayGoAway(crossing time.Duration) {
+// sayGoAway has the connection end. The client has patience to answer before the second
+// step.
+func (c *http2Conn) sayGoAway(patience time.Duration) {
 	c.goAway.Do(func() {
 		c.leaving.Store(true)
 		// A client that does not read delays nobody else.
@@ -55,7 +59,7 @@ func (c *http2Conn) sayGoAway(crossing time.Duration) {
 			defer c.writing.Unlock()
 			c.sayLeave()
 		}()
-		time.AfterFunc(crossing, c.sayEnd)
+		time.AfterFunc(patience, c.sayEnd)
 	})
 }
 
@@ -100,6 +104,11 @@ func (c *http2Conn) Read(p []byte) (int, error) {
 		c.preface = c.preface[skip:]
 		n = copy(p, p[skip:n])
 		c.in.follow(p[:n])
+		if string(c.in.answer[:]) == pingData {
+			c.mu.Lock()
+			c.ending = true
+			c.mu.Unlock()
+		}
 		if n > 0 || err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && c.woken()) {
 			return n, err
 		}
@@ -166,13 +175,19 @@ type frames struct {
 	have   int     // bytes of it
 	seen   bool    // there was a frame: the first one has to be SETTINGS
 	open   bool    // CONTINUATION has to follow
+	pong   bool    // the frame answers a PING
+	answer [8]byte // the last such answer
 }
 
 func (f *frames) follow(p []byte) {
 	const headers, continuation, endHeaders = 0x1, 0x9, 0x4
+	const ping, ack = 0x6, 0x1
 	for len(p) > 0 {
 		if f.left > 0 {
 			n := min(f.left, len(p))
+			if f.pong {
+				copy(f.answer[len(f.answer)-f.left:], p[:n])
+			}
 			f.left -= n
 			p = p[n:]
 			continue
@@ -186,6 +201,7 @@ func (f *frames) follow(p []byte) {
 		h := f.header
 		f.have, f.seen = 0, true
 		f.left = int(h[0])<<16 | int(h[1])<<8 | int(h[2])
+		f.pong = h[3] == ping && h[4]&ack != 0 && f.left == len(f.answer)
 		f.open = (h[3] == headers || h[3] == continuation) && h[4]&endHeaders == 0
 	}
 }

@@ -64,8 +64,8 @@ func (s *Server) newHTTP2(c net.Conn) *http2Conn {
 	if s.draining.Load() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		crossing := s.crossing()
-		time.AfterFunc(crossing, func() { made.sayGoAway(crossing) })
+		patience := s.patience()
+		time.AfterFunc(min(time.Second, patience), func() { made.sayGoAway(patience) })
 	}
 	return made
 }

@@ -101,6 +101,7 @@ func TestRequestCrossesGoAway(t *testing.T) {
 				io.WriteString(c, "\x00\x00\x06\x01\x05"+stream+get)
 			}
 			c.wantFrame(0, "fast")
+			io.WriteString(c, "\x00\x00\x08\x06\x01\x00\x00\x00\x00"+pingData)
 			c.wantFrame(7, last+"\x00\x00\x00\x00")
 		})
 	}

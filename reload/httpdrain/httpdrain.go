@@ -103,6 +103,7 @@ type Server struct {
 	began  time.Time
 	linger time.Duration // of the drain under way
 	sweep  *time.Timer   // runs while draining
+	hooks  *time.Timer   // of the user's server
 }
 
 var _ reload.Stopper = (*Server)(nil)
@@ -171,21 +172,20 @@ func (s *Server) drain(linger time.Duration) {
 	s.began = time.Now()
 	close(s.begun)
 	for _, c := range s.conns.allHTTP2() {
-		c.sayGoAway(s.crossing())
+		c.sayGoAway(s.patience())
 	}
 	hooks := time.Duration(0)
 	if s.user.TLSNextProto[overTLS] != nil {
 		// golang.org/x/net/http2.ConfigureServer has set it, and hangs the last GOAWAY of
 		// its connections there.
-		hooks = s.crossing()
+		hooks = min(time.Second, s.linger)
 	}
 	// Shutdown has nothing to wait for, unless the user's server serves elsewhere.
-	time.AfterFunc(hooks, func() { _ = s.user.Shutdown(context.Background()) })
+	s.hooks = time.AfterFunc(hooks, func() { _ = s.user.Shutdown(context.Background()) })
 }
 
-// crossing is how long requests may be on their way that do not know of a first GOAWAY;
-// s.mu is held.
-func (s *Server) crossing() time.Duration { return min(time.Second, s.linger) }
+// patience is how long a client has to answer a first GOAWAY; s.mu is held.
+func (s *Server) patience() time.Duration { return min(DefaultLinger, s.linger) }
 
 // closeIdle closes the connections that have been idle for too long, and comes back
 // for the next.
@@ -210,6 +210,7 @@ func (s *Server) Resume() {
 	s.draining.Store(false)
 	s.begun = make(chan struct{})
 	s.sweep.Stop()
+	s.hooks.Stop()
 }
 
 // Close closes the server with whatever is still in flight.

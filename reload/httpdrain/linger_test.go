@@ -30,14 +30,15 @@ func TestHeaderOnItsWay(t *testing.T) {
 	first, later, idle := s.dial(), s.dial(), s.dial()
 	later.ask("/")
 	later.wantAnswer("fast", false)
+	s.settle()
 	begin := func(c *client) {
 		reads := s.reads()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHo")
 		eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
 	}
 	begin(first)
-	s.Drain()
 	begin(later)
+	s.Drain()
 	idle.wantEnd() // so Linger is over
 	for _, c := range []*client{first, later} {
 		io.WriteString(c, "st: x\r\n\r\n")
@@ -103,6 +104,22 @@ func (c *busyConn) Read(p []byte) (int, error) {
 	return c.counted.Read(p)
 }
 
+// settle waits until the server knows that its connections are idle: their clients know
+// it first.
+func (s *site) settle() {
+	s.t.Helper()
+	eventually(s.t, "the connections are idle", func() bool {
+		s.conns.mu.Lock()
+		defer s.conns.mu.Unlock()
+		for _, c := range s.conns.open {
+			if c.idle.IsZero() {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // reads is how many reads of the open connections have brought something.
 func (s *site) reads() (n uint64) {
 	s.conns.mu.Lock()
@@ -122,10 +139,11 @@ func TestLingerOverTLS(t *testing.T) {
 		c.ask("/")
 		c.wantAnswer("fast", false)
 	}
-	s.Drain()
+	s.settle()
 	reads := s.reads()
 	io.WriteString(begun, "GET / HTTP/1.1\r\nHo")
 	eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
+	s.Drain()
 	fresh.wantEnd()
 	idle.wantEnd()
 	io.WriteString(begun, "st: x\r\n\r\n")

@@ -12,10 +12,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/instar-project/instar/integration/load"
 	"github.com/instar-project/instar/integration/peers/tally"
 
 	coder "github.com/coder/websocket"
-	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -52,11 +52,10 @@ func askH2(ctx context.Context, address string, begun func(), t *tally.Tally) er
 
 // askHTTP2 holds HTTP/2 connections and POSTs on each ten times a second, once each.
 func askHTTP2(ctx context.Context, begun func(), t *tally.Tally, dial func() (net.Conn, error)) error {
-	transport := &http2.Transport{AllowHTTP: true}
 	client := func(begun func()) {
-		var conn *http2.ClientConn
+		var conn *load.HTTP2
 		for tick := time.Tick(100 * time.Millisecond); ctx.Err() == nil; <-tick {
-			generation, err := post(transport, &conn, dial)
+			generation, err := post(&conn, dial)
 			if err != nil {
 				t.Add("lost: %v", err)
 				continue
@@ -69,25 +68,27 @@ func askHTTP2(ctx context.Context, begun func(), t *tally.Tally, dial func() (ne
 	return nil
 }
 
-// post makes one request on conn, which is replaced if the server has said that it is
-// not to be used any more.
-func post(transport *http2.Transport, conn **http2.ClientConn, dial func() (net.Conn, error)) (body []byte, err error) {
-	if *conn == nil || !(*conn).CanTakeNewRequest() {
-		c, err := dial()
-		if err != nil {
+// post makes one request on conn, which is replaced if the server has said that it takes
+// no more.
+func post(conn **load.HTTP2, dial func() (net.Conn, error)) (body []byte, err error) {
+	var answer *http.Response
+	for answer == nil {
+		if *conn == nil {
+			c, err := dial()
+			if err != nil {
+				return nil, err
+			}
+			if *conn, err = load.NewHTTP2(context.Background(), c); err != nil {
+				return nil, err
+			}
+		}
+		answer, err = (*conn).Do(context.Background(), http.MethodPost, "/")
+		if errors.Is(err, load.ErrWentAway) {
+			(*conn).Close()
+			*conn = nil
+		} else if err != nil {
 			return nil, err
 		}
-		if *conn, err = transport.NewClientConn(c); err != nil {
-			return nil, err
-		}
-	}
-	request, err := http.NewRequest("POST", "http://web/", nil)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := (*conn).RoundTrip(request)
-	if err != nil {
-		return nil, err
 	}
 	defer answer.Body.Close()
 	return io.ReadAll(answer.Body)
