@@ -2,7 +2,10 @@ package fdstore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
+	"io"
 	"strings"
 	"testing"
 
@@ -59,7 +62,7 @@ func TestInspect(t *testing.T) {
 		{what: "another snapshot", file: bytes.Replace(journal, []byte("snap"), []byte("snip"), 1), err: ErrCorrupt},
 		{what: "another record", file: bytes.Replace(journal, []byte("bcd"), []byte("bad"), 1), err: ErrCorrupt},
 	} {
-		got, err := Inspect(bytes.NewReader(c.file), int64(len(c.file)), "it")
+		got, err := Inspect(bytes.NewReader(c.file), int64(len(c.file)), 0, "it")
 		if got != c.want || !errors.Is(err, c.err) || (err != nil) != (c.err != nil) {
 			t.Errorf("%s: %+v, %v; want %+v, %v", c.what, got, err, c.want, c.err)
 		}
@@ -69,12 +72,72 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// sparse is a file of zeros but for what it begins with. It counts what is read of it.
+type sparse struct {
+	beginning []byte
+	size      int64
+	read      int64
+}
+
+func (s *sparse) ReadAt(p []byte, off int64) (int, error) {
+	n := int(min(int64(len(p)), max(0, s.size-off)))
+	clear(p[:n])
+	if off < int64(len(s.beginning)) {
+		copy(p[:n], s.beginning[off:])
+	}
+	s.read += int64(n)
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// A hostile file takes neither hours nor memory: what is beyond the limit is not read.
+func TestInspectWithin(t *testing.T) {
+	const size, limit = 1 << 60, 1 << 20
+	blob := header{magic: magicBlob, length: size - headerSize}.encode()
+	small := header{magic: magicJournal}.encode()
+	snapshot := header{magic: magicJournal, length: 1 << 40}.encode()
+	for _, c := range []struct {
+		what string
+		file sparse
+		want Contents
+	}{
+		{"a blob", sparse{beginning: blob[:], size: size}, Contents{Kind: KindBlob, Bytes: size - headerSize, Unchecked: size - headerSize}},
+		{"a record", sparse{beginning: append(small[:], recordOf(4<<30-1)...), size: size}, Contents{Kind: KindJournal, Unchecked: size - headerSize}},
+		{"a snapshot, and records", sparse{beginning: snapshot[:], size: headerSize + 1<<40}, Contents{Kind: KindJournal, Bytes: 1 << 40, Unchecked: 1 << 40}},
+	} {
+		got, err := Inspect(&c.file, c.file.size, limit, "it")
+		if err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v; want %+v", c.what, got, err, c.want)
+		}
+		if c.file.read > 2*limit {
+			t.Errorf("%s: %d bytes were read", c.what, c.file.read)
+		}
+	}
+	two := journalFile(t, 3, "snap", []string{"a", strings.Repeat("b", limit)})
+	got, err := Inspect(bytes.NewReader(two), int64(len(two)), limit, "it")
+	if err != nil || got.Records != 1 || got.Unchecked != recordHeader+limit {
+		t.Errorf("a journal that is too long: %+v, %v", got, err)
+	}
+}
+
+// recordOf is the header of a record of that length.
+func recordOf(length uint32) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, length)
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return binary.LittleEndian.AppendUint32(b, 0)
+}
+
 func FuzzInspect(f *testing.F) {
 	f.Add(blobFile(f, 7, "state"))
 	f.Add(journalFile(f, 3, "snap", []string{"a", "bcd"}, 1, 2, 3))
 	f.Add([]byte(magicJournal))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := Inspect(bytes.NewReader(b), int64(len(b)), "it")
+		if part, err := Inspect(bytes.NewReader(b), int64(len(b)), 8, "it"); err == nil && (part.Unchecked < 0 || part.Unchecked > int64(len(b))) {
+			t.Errorf("%d bytes are %+v in part", len(b), part)
+		}
+		c, err := Inspect(bytes.NewReader(b), int64(len(b)), 0, "it")
 		if err == nil && (c.Bytes < 0 || c.RecordBytes < 0 || c.Torn < 0 || headerSize+c.Bytes+c.RecordBytes+int64(c.Records)*recordHeader+c.Torn != int64(len(b))) {
 			t.Errorf("%d bytes are %+v", len(b), c)
 		}

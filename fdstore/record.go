@@ -40,40 +40,76 @@ func newRecordScanner(r io.Reader, size int64) *recordScanner {
 	return &recordScanner{r: bufio.NewReaderSize(r, 64<<10), left: size}
 }
 
+// record is what the header of one says.
+type record struct {
+	length int64
+	sum    uint32
+}
+
 // next returns the next payload, which is valid until the next call. At the end of
 // the last whole record it returns io.EOF, whatever part of a record follows.
 func (s *recordScanner) next() ([]byte, error) {
-	var h [recordHeader]byte
-	if s.left < recordHeader {
-		return nil, io.EOF
-	}
-	if err := s.read(h[:]); err != nil {
+	h, err := s.header()
+	if err != nil {
 		return nil, err
 	}
-	if crc32.Checksum(h[:4], castagnoli) != binary.LittleEndian.Uint32(h[4:]) {
-		return nil, fmt.Errorf("%w: the length of the record at offset %d", ErrCorrupt, s.end)
+	if int64(cap(s.payload)) < h.length {
+		s.payload = make([]byte, h.length)
 	}
-	length := int64(binary.LittleEndian.Uint32(h[0:]))
-	if length > s.left {
-		return nil, io.EOF // cut short
-	}
-	if int64(cap(s.payload)) < length {
-		s.payload = make([]byte, length)
-	}
-	s.payload = s.payload[:length]
+	s.payload = s.payload[:h.length]
 	if err := s.read(s.payload); err != nil {
 		return nil, err
 	}
-	if crc32.Checksum(s.payload, castagnoli) != binary.LittleEndian.Uint32(h[8:]) {
-		return nil, fmt.Errorf("%w: the record at offset %d", ErrCorrupt, s.end)
+	return s.payload, s.whole(h, crc32.Checksum(s.payload, castagnoli))
+}
+
+// header reads that of the next record. Its payload is there, whatever it is.
+func (s *recordScanner) header() (record, error) {
+	var h [recordHeader]byte
+	if s.left < recordHeader {
+		return record{}, io.EOF
 	}
-	s.end += recordHeader + length
-	return s.payload, nil
+	if err := s.read(h[:]); err != nil {
+		return record{}, err
+	}
+	if crc32.Checksum(h[:4], castagnoli) != binary.LittleEndian.Uint32(h[4:]) {
+		return record{}, fmt.Errorf("%w: the length of the record at offset %d", ErrCorrupt, s.end)
+	}
+	r := record{int64(binary.LittleEndian.Uint32(h[0:])), binary.LittleEndian.Uint32(h[8:])}
+	if r.length > s.left {
+		return record{}, io.EOF // cut short
+	}
+	return r, nil
+}
+
+// check is next for who does not need the payload, which may take gigabytes.
+func (s *recordScanner) check(h record) error {
+	sum := crc32.New(castagnoli)
+	n, err := io.CopyN(sum, s.r, h.length)
+	s.left -= n
+	if err != nil {
+		return shrank(err)
+	}
+	return s.whole(h, sum.Sum32())
+}
+
+// whole ends a record whose payload has that sum.
+func (s *recordScanner) whole(h record, sum uint32) error {
+	if sum != h.sum {
+		return fmt.Errorf("%w: the record at offset %d", ErrCorrupt, s.end)
+	}
+	s.end += recordHeader + h.length
+	return nil
 }
 
 func (s *recordScanner) read(p []byte) error {
 	n, err := io.ReadFull(s.r, p)
 	s.left -= int64(n)
+	return shrank(err)
+}
+
+// shrank makes an error of a file that ends sooner than it did.
+func shrank(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: the file shrank while it was read", ErrTruncated)
 	}

@@ -41,6 +41,7 @@ type Status struct {
 	Result    string        // "success", "exit-code", "start-limit-hit", …; of a socket too
 	Text      string        // STATUS= of sd_notify(3)
 	Errno     syscall.Errno // ERRNO= of sd_notify(3)
+	Stderr    string        // where its standard error goes: "journal", "append", "file", "null", …
 
 	// StoreEntries of StoreMax entries of the file descriptor store are taken.
 	StoreEntries, StoreMax int
@@ -71,11 +72,15 @@ func (c *Conn) Query(ctx context.Context, unit string) (Status, error) {
 		NRestarts:        p.int("NRestarts"),
 		Text:             p.text("StatusText"),
 		Errno:            syscall.Errno(p.int("StatusErrno")),
+		Stderr:           p.text("StandardError"),
 		StoreEntries:     p.int("NFileDescriptorStore"),
 		StoreMax:         p.int("FileDescriptorStoreMax"),
 	}
 	if s.Job, err = c.job(ctx, p); err != nil {
 		return Status{}, c.failed("Query", unit, err)
+	}
+	if s.Stderr == "inherit" {
+		s.Stderr = p.text("StandardOutput")
 	}
 	return s, nil
 }

@@ -20,8 +20,11 @@ import (
 // fdsFlags are those of fds.
 type fdsFlags struct {
 	*options
-	json bool
+	json, deep bool
 }
+
+// shallow is how many bytes of an entry are read without --deep.
+const shallow = 64 << 20
 
 func fdsCommand(o *options) *cobra.Command {
 	flags := fdsFlags{options: o}
@@ -45,7 +48,8 @@ apart entries of one name: while one replaces another, or those of a bundle.
 
 What is in an entry is read from the systemd process: as root, or as the user whose
 systemd it is with --user, and on this machine only. Elsewhere it says "not
-readable" and why.
+readable" and why. Checksums are checked of the first 64 MiB of an entry, and records
+beyond are not counted: --deep reads all of it, whatever its size.
 
 --json prints an array with an object for each entry:
 
@@ -58,6 +62,7 @@ readable" and why.
   path         as /proc/PID/fd shows it
   schema, bytes, records, record_bytes, torn_bytes
                of a blob, a journal or notes; bytes is the size of the value
+  unchecked_bytes  that were not read without --deep
   descriptors  of a bundle
   not_readable why these are missing`,
 		Args:              cobra.ExactArgs(1),
@@ -70,6 +75,7 @@ readable" and why.
 			return flags.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), unit)
 		},
 	}
+	cmd.Flags().BoolVar(&flags.deep, "deep", false, "read entries to their end, whatever their size")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print JSON, for programs")
 	return cmd
 }
@@ -94,7 +100,14 @@ func (f fdsFlags) run(ctx context.Context, stdout, stderr io.Writer, unit string
 	case len(entries) == 0:
 		complain(stderr, "the store of %s is empty", unit)
 	}
-	all := describe(entries, f.holder(ctx, systemd, entries))
+	limit := int64(shallow)
+	if f.deep {
+		limit = 0
+	}
+	all := describe(ctx, entries, f.holder(ctx, systemd, entries), limit)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if f.json {
 		return printJSON(stdout, all, true)
 	}
@@ -129,19 +142,21 @@ type entryReport struct {
 	Records     *int         `json:"records,omitempty"`
 	RecordBytes *int64       `json:"record_bytes,omitempty"`
 	TornBytes   *int64       `json:"torn_bytes,omitempty"`
+	Unchecked   int64        `json:"unchecked_bytes,omitempty"`
 	Descriptors *int         `json:"descriptors,omitempty"`
 	NotReadable string       `json:"not_readable,omitempty"`
 }
 
-// describe is what there is to say of entries; h reads what is in them.
-func describe(entries []units.StoreEntry, h holder) []entryReport {
+// describe is what there is to say of entries; h reads what is in them, limit bytes of
+// each.
+func describe(ctx context.Context, entries []units.StoreEntry, h holder, limit int64) []entryReport {
 	all := []entryReport{} // not nil: JSON has null for that
 	for _, e := range entries {
 		r := entryReport{FDName: e.Name, Type: typeName(e.Mode), Path: e.Path}
 		if kind, name, number, ok := fdstore.ParseName(e.Name); ok {
 			r.Kind, r.Name, r.Number = kind, name, number
 		}
-		if err := r.read(e, h); err != nil {
+		if err := r.read(ctx, e, h, limit); err != nil {
 			r.NotReadable = strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
 		all = append(all, r)
@@ -153,21 +168,21 @@ func describe(entries []units.StoreEntry, h holder) []entryReport {
 }
 
 // read fills in what is in an entry.
-func (r *entryReport) read(e units.StoreEntry, h holder) error {
+func (r *entryReport) read(ctx context.Context, e units.StoreEntry, h holder, limit int64) error {
 	kind := r.Kind
 	if kind == fdstore.KindBundle && e.Mode.IsRegular() {
 		kind = fdstore.KindJournal // its notes
 	}
 	switch kind {
 	case fdstore.KindBlob, fdstore.KindJournal:
-		c, err := h.contents(e)
+		c, err := h.contents(ctx, e, limit)
 		if err != nil {
 			return err
 		}
 		if c.Kind != kind {
 			return fmt.Errorf("it is a %s", c.Kind)
 		}
-		r.Schema, r.Bytes = &c.Schema, &c.Bytes
+		r.Schema, r.Bytes, r.Unchecked = &c.Schema, &c.Bytes, c.Unchecked
 		if kind == fdstore.KindJournal {
 			r.Records, r.RecordBytes, r.TornBytes = &c.Records, &c.RecordBytes, &c.Torn
 		}
@@ -219,6 +234,14 @@ func printEntries(w io.Writer, all []entryReport) error {
 
 // contents is what is in an entry, for people.
 func (r entryReport) contents() string {
+	s := r.described()
+	if r.Unchecked > 0 {
+		s += fmt.Sprintf("; %s not checked, see --deep", count(int(r.Unchecked), "byte"))
+	}
+	return s
+}
+
+func (r entryReport) described() string {
 	switch {
 	case r.NotReadable != "":
 		return "not readable: " + r.NotReadable

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -69,8 +70,10 @@ func (h holder) find(e units.StoreEntry) (string, error) {
 	return number, nil
 }
 
-// contents reads a memory file. It is opened anew, for reading: no offset is shared.
-func (h holder) contents(e units.StoreEntry) (fdstore.Contents, error) {
+// contents reads limit bytes of a memory file at most; 0: all of it. It is opened anew,
+// for reading: no offset is shared. What systemd holds may have changed since it was
+// listed, so opening must not block, as it does for a FIFO.
+func (h holder) contents(ctx context.Context, e units.StoreEntry, limit int64) (fdstore.Contents, error) {
 	number, err := h.find(e)
 	if err != nil {
 		return fdstore.Contents{}, err
@@ -78,7 +81,7 @@ func (h holder) contents(e units.StoreEntry) (fdstore.Contents, error) {
 	if !e.Mode.IsRegular() {
 		return fdstore.Contents{}, fmt.Errorf("it is no file but a %s", typeName(e.Mode))
 	}
-	file, err := os.Open(fmt.Sprintf("/proc/%d/fd/%s", h.pid, number))
+	file, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%s", h.pid, number), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return fdstore.Contents{}, err
 	}
@@ -87,10 +90,23 @@ func (h holder) contents(e units.StoreEntry) (fdstore.Contents, error) {
 	if err != nil {
 		return fdstore.Contents{}, err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Ino != e.Inode {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Ino != e.Inode || !info.Mode().IsRegular() {
 		return fdstore.Contents{}, errMoved
 	}
-	return fdstore.Inspect(file, info.Size(), e.Name)
+	return fdstore.Inspect(interruptible{ctx, file}, info.Size(), limit, e.Name)
+}
+
+// interruptible is a file that cannot be read any more once ctx has ended.
+type interruptible struct {
+	ctx  context.Context
+	file io.ReaderAt
+}
+
+func (r interruptible) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.file.ReadAt(p, off)
 }
 
 // queued is how many descriptors a socket's queue holds.

@@ -76,7 +76,7 @@ func TestDescribe(t *testing.T) {
 		entryOf(t, "instar.fd.control.1", pair[0]),
 	}
 	var lines []string
-	for _, r := range describe(entries, holderOf(os.Getpid())) {
+	for _, r := range describe(t.Context(), entries, holderOf(os.Getpid()), shallow) {
 		lines = append(lines, r.FDName+": "+r.contents())
 	}
 	want := []string{
@@ -92,7 +92,7 @@ func TestDescribe(t *testing.T) {
 	}
 
 	refused := errors.New("it is on another machine")
-	for _, r := range describe(entries, holder{refused: refused}) {
+	for _, r := range describe(t.Context(), entries, holder{refused: refused}, shallow) {
 		if wants := r.Kind != "" && r.Kind != fdstore.KindFD; (r.NotReadable == refused.Error()) != wants {
 			t.Errorf("%s: %q", r.FDName, r.NotReadable)
 		}

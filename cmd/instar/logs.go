@@ -113,9 +113,28 @@ func (f logsFlags) run(ctx context.Context, stdout, stderr io.Writer, unit strin
 	case ended != nil:
 		return fmt.Errorf("asking the journal: %s: %w", strings.Join(command, " "), ended)
 	case n == 0:
-		complain(stderr, "the journal has no upgrade of %s; a service with StandardError= to a file has the verdicts there", unit)
+		complain(stderr, "the journal has no upgrade of %s%s", unit, f.elsewhere(ctx, unit))
 	}
 	return nil
+}
+
+// elsewhere is the end of a sentence on a service that does not log to the journal.
+func (f logsFlags) elsewhere(ctx context.Context, unit string) string {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	systemd, err := f.dial(ctx)
+	if err != nil {
+		return ""
+	}
+	defer systemd.Close()
+	now, err := systemd.Query(ctx, unit)
+	switch {
+	case err != nil || now.Load != "loaded":
+		return ""
+	case now.Stderr == "journal" || now.Stderr == "journal+console" || now.Stderr == "syslog" || now.Stderr == "kmsg":
+		return ""
+	}
+	return fmt.Sprintf(": its standard error goes elsewhere (%s): the verdicts are there, too", now.Stderr)
 }
 
 // copy prints each entry that it reads, and says how many.
