@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,23 +119,24 @@ func (f logsFlags) run(ctx context.Context, stdout, stderr io.Writer, unit strin
 	return nil
 }
 
-// elsewhere is the end of a sentence on a service that does not log to the journal.
+// elsewhere is the end of a sentence on a service that may not log to the journal.
 func (f logsFlags) elsewhere(ctx context.Context, unit string) string {
+	const unknown = "; a service with StandardError= to a file has the verdicts there"
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	systemd, err := f.dial(ctx)
 	if err != nil {
-		return ""
+		return unknown
 	}
 	defer systemd.Close()
-	now, err := systemd.Query(ctx, unit)
-	switch {
-	case err != nil || now.Load != "loaded":
+	switch now, err := systemd.Query(ctx, unit); {
+	case err != nil:
+		return unknown
+	case now.Load != "loaded", slices.Contains([]string{"journal", "journal+console", "syslog", "kmsg"}, now.Stderr):
 		return ""
-	case now.Stderr == "journal" || now.Stderr == "journal+console" || now.Stderr == "syslog" || now.Stderr == "kmsg":
-		return ""
+	default:
+		return fmt.Sprintf("; its standard error goes elsewhere (%s), and the verdicts with it", now.Stderr)
 	}
-	return fmt.Sprintf(": its standard error goes elsewhere (%s): the verdicts are there, too", now.Stderr)
 }
 
 // copy prints each entry that it reads, and says how many.

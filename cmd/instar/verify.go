@@ -159,7 +159,7 @@ func (f *verifyFlags) analyze(cmd *cobra.Command, t target) ([]units.Finding, er
 	}
 	findings, err := units.Analyze(cmd.Context(), f.runner(), f.scope(), t.files...)
 	if errors.Is(err, units.ErrNoAnalyze) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "instar: systemd-analyze is not installed: what it would say is left out")
+		complain(cmd.ErrOrStderr(), "systemd-analyze is not installed: what it would say is left out")
 		return nil, nil
 	}
 	return findings, err

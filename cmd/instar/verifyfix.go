@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,7 +59,7 @@ func (f *verifyFlags) cure(cmd *cobra.Command, t target, o units.Options) error 
 	if err := command(cmd, reload); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "instar: systemd has read the changes; what it applies at a start takes a systemctl restart %s\n", t.pair.Service.Name)
+	complain(cmd.ErrOrStderr(), "systemd has read the changes; what it applies at a start takes a systemctl restart %s", t.pair.Service.Name)
 	return nil
 }
 
