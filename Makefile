@@ -30,6 +30,10 @@ unit: ## unit tests with the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v -e /integration$$ -e /internal/generation$$)
 	$(GO) test ./internal/generation # one goroutine, and a million worlds to see
 
+.PHONY: explore
+explore: ## every order of events in the state machine, the largest sets included
+	INSTAR_EXPLORE=all $(GO) test -count=1 -timeout 60m -v -run '^TestEveryOrder$$' ./internal/generation | grep -v -e '^=== '
+
 .PHONY: integration
 integration: tools ## integration tests on systemd 257
 	INSTAR_SYSTEMD=257 $(GO) test -count=1 -timeout 20m ./integration

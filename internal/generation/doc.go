@@ -25,12 +25,13 @@
 // of events and deaths among several generations and a model of systemd, and
 // hold these invariants:
 //
-//   - at most one generation accepts;
+//   - at most one generation accepts, and at most one may change the store;
 //   - READY=1 follows every RELOADING=1, and every reload signal, unless the process
 //     that has it is killed;
 //   - systemd does not read READY=1 while the main process is one that has died and
 //     could be followed by its predecessor: it would stop the unit;
 //   - there are never two successors of one process;
+//   - no generation that has handed over, refused, failed or hung stays for ever;
 //   - as long as a process of the service lives that was ready, and nobody
 //     asked to stop, either one accepts or one is about to.
 package generation
