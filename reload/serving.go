@@ -26,7 +26,7 @@ type serving struct {
 
 	mu    sync.Mutex
 	asked bool // to come to its end
-	ended bool // as it was asked to
+	ended bool // Serve has returned
 }
 
 func newServing(log *slog.Logger, i int, server Server) *serving {
@@ -43,8 +43,8 @@ func (s *serving) serve() error {
 	err := s.server.Serve()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ended = true
 	if s.asked {
-		s.ended = true
 		if err != nil {
 			s.log.Info("a server has ended, as it was asked to", "error", err)
 		}
@@ -152,7 +152,7 @@ func (s *Service) resumeServers(open map[string]bool) error {
 	errs := []error{await(context.Background(), calls)}
 	for _, server := range s.servers {
 		if server.hasEnded() {
-			errs = append(errs, fmt.Errorf("reload: %s has ended in the drain and cannot serve again", server.name))
+			errs = append(errs, fmt.Errorf("reload: %s has ended and cannot serve again", server.name))
 		}
 	}
 	now := s.gate.sockets()

@@ -58,8 +58,8 @@ func TestEndOfAServer(t *testing.T) {
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
-			if s.hasEnded() != (err == nil) {
-				t.Errorf("it has ended: %v", s.hasEnded())
+			if !s.hasEnded() {
+				t.Error("it has not ended")
 			}
 		})
 	}
@@ -173,5 +173,21 @@ func TestServerThatHasEndedDoesNotResume(t *testing.T) {
 	u.signal(u.pid(2), unix.SIGKILL)
 	if status := u.exit(1); status != 1 {
 		t.Errorf("exit status %d", status)
+	}
+}
+
+// A server that fails just before it is asked to drain has failed for a take back too.
+func TestServerThatHasFailedDoesNotResume(t *testing.T) {
+	s := gated()
+	server := newScriptedServer()
+	serving := server.serving()
+	s.servers = append(s.servers, serving)
+	server.ends <- errors.New("no luck")
+	if err := serving.serve(); err == nil {
+		t.Error("its failure is none")
+	}
+	serving.drain(false)
+	if err := s.resumeServers(nil); err == nil || !strings.Contains(err.Error(), "cannot serve again") {
+		t.Errorf("%v", err)
 	}
 }
