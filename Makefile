@@ -68,8 +68,8 @@ cli: tools ## what the command line sets up is right and tells the truth, on sys
 	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/cliproof
 
 .PHONY: faults
-faults: tools ## every fault at every step of an upgrade under load, on systemd 254, 257 and 262
-	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/faults
+faults: tools ## every fault at every step of an upgrade under load, on systemd 254, 257 and 262 (BUSY=15: on a full machine)
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/faults $(if $(BUSY),-busy $(BUSY))
 
 .PHONY: soak
 soak: tools ## 1,000 upgrades in a row under load, a tenth of them to bad builds, on systemd 257

@@ -40,12 +40,15 @@ type outcome struct {
 	verdicts      []site.Verdict // of the story
 	heldErr       error          // of the held request
 	heldBy        int
+	lived         map[int]time.Time // until when the processes were seen, by PID
+	slow          float64           // how slow the machine was
 	took          time.Duration
 	missed        bool  // the step was not reached
 	err           error // the service is stuck, or the cell could not be run as it should
 }
 
-// within bounds the part of a cell in which the fault has to happen.
+// within bounds the part of a cell in which the fault has to happen, on a machine that
+// is idle, like the other limits here.
 const within = 15 * time.Second
 
 // quiet is how long the trace says nothing new when the two processes have done
@@ -71,16 +74,21 @@ func run(ctx context.Context, lane *site.Lane, c cell) (o outcome) {
 	if o.err = lane.Deploy(c.story.name); o.err != nil {
 		return o
 	}
-	load := startClients(ctx, lane)
+	load, lives := startClients(ctx, lane), watchLives(ctx, lane)
 	o.err = o.play(ctx, lane, c)
 	if o.err == nil {
 		o.after, o.condition, o.err = lane.Settle(ctx, o.unfit(c))
 	}
 	o.counts = load.Stop()
+	o.lived, o.slow = lives.Stop()
 	o.trace, _ = inject.ReadTrace(lane.Orders())
 	o.restarts = o.condition.Restarts - condition.Restarts
 	if c.story.restart {
 		o.restarts = o.condition.Restarts // systemctl restart begins to count anew
+	}
+	if o.fired != nil && c.fault == inject.FailSends {
+		// The next upgrade is to meet a service without a fault.
+		wait(ctx, time.Until(time.UnixMicro(o.fired.At).Add(inject.SendsFailFor+time.Second/10)))
 	}
 	if err := inject.Withdraw(lane.Orders()); o.err == nil {
 		o.err = err
@@ -139,7 +147,7 @@ func (o *outcome) play(ctx context.Context, lane *site.Lane, c cell) error {
 		letGo()
 		o.heldErr = <-over
 	}()
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < site.Scaled(within); time.Sleep(5 * time.Millisecond) {
 		if err := p.look(lane); err != nil {
 			return err
 		}
@@ -151,7 +159,7 @@ func (o *outcome) play(ctx context.Context, lane *site.Lane, c cell) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("not over after %v", within)
+	return fmt.Errorf("not over after %v: the step reached %v, systemctl returned %v, held request let go %v", site.Scaled(within), p.fired != nil, p.reloadReturned, p.letGo)
 }
 
 // progress is how far a cell has come.
@@ -188,15 +196,15 @@ func (p *progress) look(lane *site.Lane) error {
 	return nil
 }
 
-// quietFor reports whether nobody has taken a step for d.
-func (p *progress) quietFor(d time.Duration) bool { return time.Since(p.movedAt) > d }
+// quietFor reports whether nobody has taken a step for d, which is longer on a slow machine.
+func (p *progress) quietFor(d time.Duration) bool { return time.Since(p.movedAt) > site.Scaled(d) }
 
 // mayLetGo reports whether the held request may end.
 func (p *progress) mayLetGo() bool {
 	switch {
 	case p.fired != nil:
 		// A predecessor that drains has to see what the fault does to its successor.
-		return slices.Contains(p.fired.Victims, p.heldBy) || time.Since(p.firedAt) > afterwards && p.quietFor(afterwards)
+		return slices.Contains(p.fired.Victims, p.heldBy) || time.Since(p.firedAt) > site.Scaled(afterwards) && p.quietFor(afterwards)
 	case p.held && !p.gone():
 		return false
 	case p.story.released != nil:
@@ -237,14 +245,17 @@ func steps(trace []inject.Event) (n int) {
 // or they are about to die.
 func (o *outcome) unfit(c cell) func(pid int) bool {
 	var all []int
-	if o.fired != nil && (c.fault == inject.StopSuccessor || c.fault == inject.CloseNotify) {
-		all = o.fired.Victims
+	switch c.fault {
+	case inject.StopPredecessor, inject.StopSuccessor, inject.StopBoth, inject.CloseNotify:
+		if o.fired != nil {
+			all = o.fired.Victims
+		}
 	}
 	return func(pid int) bool {
 		if slices.Contains(all, pid) {
 			return true
 		}
-		return c.story.name == "relapse" && pid != o.before.PID && o.generationOf(pid) == o.before.Generation+1
+		return c.story.dies && pid != o.before.PID && o.generationOf(pid) == o.before.Generation+1
 	}
 }
 

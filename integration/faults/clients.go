@@ -47,7 +47,7 @@ type loss struct {
 }
 
 // clientTimeout is longer than anything that a fault makes a client wait for.
-const clientTimeout = 20 * time.Second
+func clientTimeout() time.Duration { return site.Scaled(20 * time.Second) }
 
 func startClients(ctx context.Context, lane *site.Lane) *clients {
 	ctx, stop := context.WithCancel(ctx)
@@ -152,7 +152,7 @@ func (c *clients) repeatHTTP2(ctx context.Context, pause time.Duration) {
 }
 
 func openHTTP2(lane *site.Lane) (*load.HTTP2, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout())
 	defer cancel()
 	conn, err := lane.Dial(ctx)
 	if err != nil {
@@ -168,7 +168,7 @@ func closeHTTP2(conn *load.HTTP2) {
 }
 
 func plainlyHTTP2(conn *load.HTTP2) error {
-	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout())
 	defer cancel()
 	response, err := conn.Do(ctx, http.MethodPost, "/")
 	if err != nil {
@@ -199,7 +199,7 @@ type connection struct {
 }
 
 func open(lane *site.Lane) (*connection, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout())
 	defer cancel()
 	conn, err := lane.Dial(ctx)
 	if err != nil {
@@ -224,7 +224,7 @@ func (c *connection) close() {
 
 // do makes one request.
 func (c *connection) do(method, path string) (status int, body string, err error) {
-	if err := c.SetDeadline(time.Now().Add(clientTimeout)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(clientTimeout())); err != nil {
 		return 0, "", err
 	}
 	header := ""
@@ -298,7 +298,7 @@ func beginHold(lane *site.Lane) (*hold, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.SetDeadline(time.Now().Add(clientTimeout)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(clientTimeout())); err != nil {
 		return nil, err
 	}
 	fmt.Fprint(c, "POST /hold HTTP/1.1\r\nHost: faulty\r\nConnection: close\r\nContent-Length: 1\r\n\r\n")

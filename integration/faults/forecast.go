@@ -1,6 +1,10 @@
 package main
 
-import "github.com/instar-project/instar/integration/faulty/inject"
+import (
+	"slices"
+
+	"github.com/instar-project/instar/integration/faulty/inject"
+)
 
 // forecast is what may follow from a cell.
 type forecast struct {
@@ -18,6 +22,16 @@ func (r recording) forecasts(c cell) []forecast {
 		return r.predecessorDies(m)
 	case inject.KillSuccessor:
 		return r.successorDies(m)
+	case inject.StopPredecessor:
+		return r.predecessorHangs(m)
+	case inject.StopBoth:
+		return r.bothHang(m)
+	case inject.HangAdopt, inject.HangPark:
+		return r.keeperHangs(m)
+	case inject.FailServer:
+		return r.serverFails(m)
+	case inject.FailSends:
+		return r.sendsFail(m)
 	case inject.KillBoth:
 		return r.bothDie(m)
 	case inject.StopSuccessor:
@@ -100,7 +114,7 @@ func (r recording) predecessorDies(m moment) []forecast {
 	switch {
 	case r.story.restart:
 		return []forecast{{restarted, 0}} // it was asked to stop, and so it has
-	case r.story.name == "relapse":
+	case r.story.dies:
 		return []forecast{systemdRestarts} // the successor dies as well
 	case m.main == predecessor && m.announced && !m.named(r):
 		// The successor carries on, if systemd listens to it.
@@ -154,6 +168,70 @@ func (r recording) successorHangs(m moment) []forecast {
 		return []forecast{systemdRestarts}
 	}
 	return []forecast{takesBack}
+}
+
+// predecessorHangs: as long as it is the main process its watchdog notices. After that
+// the successor ends it in time, and goes on.
+func (r recording) predecessorHangs(m moment) []forecast {
+	switch {
+	case r.story.restart:
+		return []forecast{{restarted, 0}} // systemd ends it after TimeoutStopSec=
+	case r.story.dies:
+		return []forecast{systemdRestarts} // the successor dies as well
+	case m.main == predecessor && !m.announced, m.main == predecessor && m.named(r):
+		return []forecast{systemdRestarts}
+	case m.main == successor && r.story.serves == successor:
+		return []forecast{carriesOn}
+	}
+	return []forecast{systemdRestarts, carriesOn}
+}
+
+// bothHang: the watchdog notices, whoever is main.
+func (r recording) bothHang(m moment) []forecast {
+	if r.story.restart && m.step.Side == inject.Predecessor {
+		return []forecast{{restarted, 0}}
+	}
+	return []forecast{systemdRestarts}
+}
+
+// keeperHangs: who cannot adopt cannot serve, and who cannot park cannot serve again.
+func (r recording) keeperHangs(m moment) []forecast {
+	switch {
+	case m.step.Side == inject.Successor:
+		return r.successorDies(m)
+	case r.story.restart:
+		return []forecast{{restarted, 0}}
+	}
+	return []forecast{systemdRestarts}
+}
+
+// serverFails: it is the end of a process that serves or is about to. One that drains
+// finishes that, but cannot serve again.
+func (r recording) serverFails(m moment) []forecast {
+	switch m.step.Name {
+	case "draining", "stopping", "ended":
+		if m.step.Side == inject.Predecessor && r.story.dies && m.step.Name == "draining" {
+			return []forecast{systemdRestarts}
+		}
+		return r.asTold()
+	}
+	if m.step.Side == inject.Predecessor {
+		if m.step.Name == "taking over" {
+			// It may have named the successor before it hears of that.
+			return append(r.predecessorDies(m), carriesOn)
+		}
+		return r.predecessorDies(m)
+	}
+	return r.successorDies(m)
+}
+
+// sendsFail: what the successor cannot be given it is not told of either. What systemd
+// has to be given is sent until it has it.
+func (r recording) sendsFail(m moment) []forecast {
+	if m.step.Side == inject.Predecessor && slices.Contains([]string{"spawn", "store", "offer"}, m.step.Name) && !r.story.restart {
+		return []forecast{takesBack}
+	}
+	return r.asTold()
 }
 
 // diskFull: the upgrade fails if the state has not been parked yet.

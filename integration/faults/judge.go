@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/instar-project/instar/integration/faulty/inject"
 	"github.com/instar-project/instar/integration/faulty/site"
@@ -20,6 +21,9 @@ type judgement struct {
 	stuck           string
 	nrestartsWrong  string
 	verdictWrong    string
+	twoWriters      []string
+	twoAccepting    []string
+	outlived        []string
 	verdictNotGiven bool // the process that had to give it was killed
 }
 
@@ -37,6 +41,15 @@ func (j judgement) problems() (all []string) {
 	for _, s := range j.stateLostWhy {
 		all = append(all, "state lost: "+s)
 	}
+	for _, s := range j.twoWriters {
+		all = append(all, "two writers: "+s)
+	}
+	for _, s := range j.twoAccepting {
+		all = append(all, "two accepting: "+s)
+	}
+	for _, s := range j.outlived {
+		all = append(all, "outlived: "+s)
+	}
 	for _, s := range []struct{ what, why string }{{"stuck", j.stuck}, {"nrestarts wrong", j.nrestartsWrong}, {"verdict wrong", j.verdictWrong}} {
 		if s.why != "" {
 			all = append(all, s.what+": "+s.why)
@@ -49,6 +62,8 @@ func (j judgement) problems() (all []string) {
 func judge(c cell, o outcome, forecasts []forecast) judgement {
 	j := judgement{stateLost: o.counts.StateLost, stateLostWhy: o.counts.Because}
 	j.countLosses(c, o)
+	j.countClashes(o)
+	j.outlived = o.outlived(c)
 	if o.err != nil {
 		j.stuck = o.err.Error()
 	}
@@ -63,6 +78,32 @@ func judge(c cell, o outcome, forecasts []forecast) judgement {
 		j.judgeVerdict(c, o)
 	}
 	return j
+}
+
+// lateness is how long after it has stopped accepting a process may still be about to
+// take note of what it has accepted, on a machine that is idle.
+const lateness = 500 * time.Millisecond
+
+// countClashes says when two processes did what only one may: by the locks that they
+// take for it, and for what they accept also by what they have accepted.
+func (j *judgement) countClashes(o outcome) {
+	opened := map[int]int64{} // when a process has opened its gates
+	var last int              // who did so last
+	for _, e := range o.trace {
+		switch {
+		case e.Clash == inject.Writers:
+			j.twoWriters = append(j.twoWriters, fmt.Sprintf("processes %d and %d %s", e.With, e.PID, e.Clash))
+		case e.Clash != "":
+			j.twoAccepting = append(j.twoAccepting, fmt.Sprintf("processes %d and %d %s", e.With, e.PID, e.Clash))
+		case e.Step != nil && e.Step.Name == "open gates":
+			opened[e.PID], last = e.At, e.PID
+		case e.Client != "" && last != 0 && e.PID != last:
+			since := time.Duration(e.At-opened[last]) * time.Microsecond
+			if since > time.Duration(float64(lateness)*max(1, o.slow)) {
+				j.twoAccepting = append(j.twoAccepting, fmt.Sprintf("process %d accepts a connection %v after process %d has begun to", e.PID, since, last))
+			}
+		}
+	}
 }
 
 // serves is which process does, by its number and PID.
@@ -81,12 +122,20 @@ func (o outcome) victims(c cell) []int {
 	var all []int
 	if o.fired != nil {
 		switch c.fault {
-		case inject.DiskFull, inject.CloseNotify: // it lives on
+		case inject.CloseNotify: // it lives on
+		case inject.DiskFull, inject.FailSends:
+			// It lives on, but for a successor that is unwell and cannot park either.
+			if c.step.Side == inject.Successor && c.story.serves == predecessor {
+				all = append(all, o.fired.Victims...)
+			}
+		case inject.HangMain: // all that it has accepted is finished
 		default:
 			all = append(all, o.fired.Victims...)
 		}
 	}
-	byWatchdog := o.restarts > 0 && (c.fault == inject.StopSuccessor || c.fault == inject.CloseNotify)
+	byWatchdog := o.restarts > 0 && slices.Contains([]inject.Fault{
+		inject.StopPredecessor, inject.StopSuccessor, inject.StopBoth, inject.CloseNotify,
+	}, c.fault)
 	for _, e := range o.trace {
 		if e.Dies || byWatchdog && e.PID != o.after.PID {
 			all = append(all, e.PID)

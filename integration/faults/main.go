@@ -25,14 +25,21 @@ type options struct {
 	only  *regexp.Regexp // of the text of a cell
 	lanes int            // in one machine
 	sites int            // machines at a time
+	times int            // each cell
+	busy  int            // loops beside it all
 	logs  bool
 }
 
 func main() {
+	if os.Getenv(busyVariable) != "" {
+		beBusy()
+	}
 	var o options
 	only := flag.String("only", "", "run the cells that match this `regexp`, such as 'trial: .*: SIGSTOP'")
 	flag.IntVar(&o.lanes, "lanes", 7, "instances of the service in each machine")
 	flag.IntVar(&o.sites, "machines", 2, "machines at a time")
+	flag.IntVar(&o.times, "times", 1, "how often to run each cell")
+	flag.IntVar(&o.busy, "busy", 0, "busy loops beside it all, for a machine that is full")
 	flag.BoolVar(&o.logs, "logs", false, "print the journal of a cell that has failed, to stderr")
 	flag.Parse()
 	var err error
@@ -57,9 +64,9 @@ func faults(ctx context.Context, o options) error {
 		return err
 	}
 	defer builder.Close()
-	builds := []site.Build{{Name: good}}
+	builds := []site.Build{{Name: good, Stamps: limits()}}
 	for _, s := range stories() {
-		builds = append(builds, s.build())
+		builds = append(builds, s.builds()...)
 	}
 	program.Say("building integration/faulty %d times", len(builds))
 	binaries, err := site.Compile(ctx, builder, builds...)
@@ -67,8 +74,11 @@ func faults(ctx context.Context, o options) error {
 		return err
 	}
 
+	idle := keepBusy(ctx, o.busy)
+	defer idle()
 	begin := time.Now()
 	b := &board{options: o}
+	b.report.Busy = o.busy
 	b.report.CellsByVersion = map[string]int{}
 	b.report.Untold, b.report.Missed, b.report.NotRun, b.report.Problems = []string{}, []string{}, []string{}, []string{}
 	var running sync.WaitGroup
@@ -135,7 +145,7 @@ func (b *board) version(ctx context.Context, v machine.Version, binaries site.Bi
 		lanes = append(lanes, lane)
 	}
 	recordings := b.record(ctx, v, lanes)
-	cells, impossible := matrix(recordings)
+	cells, impossible, left := matrix(recordings)
 	steps := 0
 	byName := map[string]recording{}
 	for _, r := range recordings {
@@ -145,6 +155,7 @@ func (b *board) version(ctx context.Context, v machine.Version, binaries site.Bi
 	b.mu.Lock()
 	b.report.Faults, b.report.Stories, b.report.Steps = len(inject.Faults()), len(recordings), steps
 	b.report.Impossible += impossible
+	b.report.LeftOut = left
 	for _, u := range untold(recordings) {
 		if !slices.Contains(b.report.Untold, u) {
 			b.report.Untold = append(b.report.Untold, u)
@@ -152,10 +163,12 @@ func (b *board) version(ctx context.Context, v machine.Version, binaries site.Bi
 	}
 	b.mu.Unlock()
 
-	wanted := cells[:0]
-	for _, c := range cells {
-		if b.only.MatchString(c.String()) {
-			wanted = append(wanted, c)
+	var wanted []cell
+	for range b.times {
+		for _, c := range cells {
+			if b.only.MatchString(c.String()) {
+				wanted = append(wanted, c)
+			}
 		}
 	}
 	program.Say("systemd %s: %d stories with %d steps make %d cells; %d of them are to be run, on %d instances", v, len(recordings), steps, len(cells), len(wanted), len(lanes))
@@ -236,7 +249,7 @@ func (b *board) one(ctx context.Context, v machine.Version, lane *site.Lane, c c
 		b.report.Missed = append(b.report.Missed, fmt.Sprintf("systemd %s, %v", v, c))
 		return
 	}
-	one := result{version: string(v), cell: c, judgement: judge(c, o, r.forecasts(c)), requests: o.counts.Requests, http2: o.counts.HTTP2, took: o.took}
+	one := result{version: string(v), cell: c, judgement: judge(c, o, r.forecasts(c)), requests: o.counts.Requests, http2: o.counts.HTTP2, took: o.took, slow: o.slow}
 	if !one.well() {
 		program.Say("systemd %s, %v: %s", v, c, strings.Join(one.problems(), "; "))
 		b.log(ctx, lane)

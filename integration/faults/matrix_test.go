@@ -36,21 +36,44 @@ func TestMatrix(t *testing.T) {
 	again := told()
 	again.story.name, again.story.whole = "again", false
 	again.steps = append(slices.Clone(again.steps), recorded{Step: inject.Step{Side: inject.Predecessor, Kind: inject.Verb, Name: "end"}})
-	cells, impossible := matrix([]recording{told(), again})
+	cells, impossible, left := matrix([]recording{told(), again})
 	perStory := map[string]int{}
 	for _, c := range cells {
 		perStory[c.story.name]++
 	}
 	// A predecessor alone has no successor to kill or stop, a successor alone no
-	// predecessor to kill.
-	if want := 10*9 - 2*2 - 1; perStory["short"] != want {
+	// predecessor to kill or stop. Nine faults go everywhere, the others to 18 steps.
+	if want := 10*9 - 2*2 - 1 + 18; perStory["short"] != want {
 		t.Errorf("%d cells, want %d", perStory["short"], want)
 	}
-	if want := 9 - 2; perStory["again"] != want {
+	if want := 9 - 2 + 2; perStory["again"] != want {
 		t.Errorf("%d cells of a story that differs in its last step, want %d", perStory["again"], want)
 	}
-	if impossible != 2*2+1+2 {
+	if impossible != 2*2+1+2+1 {
 		t.Errorf("%d cells are impossible", impossible)
+	}
+	if left[inject.HangMain] != 10 || left[inject.HangPark] != 10 {
+		t.Errorf("left out are %v", left)
+	}
+	anew := told()
+	anew.story.whole, anew.story.anew = false, []string{"draining"}
+	cells, _, _ = matrix([]recording{told(), anew})
+	for _, c := range cells[perStory["short"]:] {
+		if c.step.Name != "draining" {
+			t.Errorf("%v is not new", c)
+		}
+	}
+	if len(cells) == perStory["short"] {
+		t.Error("no step makes cells anew")
+	}
+}
+
+// What is left out has a reason, which is printed.
+func TestLeftOut(t *testing.T) {
+	for _, f := range inject.Faults() {
+		if _, ok := some[f]; ok && whyLeftOut(f) == "" {
+			t.Errorf("%s is left out without a reason", f)
+		}
 	}
 }
 

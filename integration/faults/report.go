@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -24,6 +25,7 @@ type result struct {
 	requests int
 	http2    int // of requests
 	took     time.Duration
+	slow     float64 // how slow the machine was
 }
 
 // A report is what came of it all. Its JSON is the last line on standard output.
@@ -35,6 +37,12 @@ type report struct {
 	Cells          int            `json:"cells"`
 	CellsByVersion map[string]int `json:"cells_by_version"`
 	Impossible     int            `json:"cells_impossible"` // no process for the fault to meet
+	// LeftOut counts the cells that are not run on purpose, by fault.
+	LeftOut map[inject.Fault]int `json:"cells_left_out"`
+	// Busy is how many loops kept the machine from being idle; Slowest is how many times
+	// longer work took at the worst.
+	Busy    int     `json:"busy"`
+	Slowest float64 `json:"slowest"`
 
 	Requests      int `json:"requests"`
 	HTTP2Requests int `json:"http2_requests"` // of Requests
@@ -45,6 +53,9 @@ type report struct {
 	Stuck         int `json:"stuck"`
 	RestartsWrong int `json:"nrestarts_wrong"`
 	VerdictWrong  int `json:"verdict_wrong"`
+	TwoWriters    int `json:"two_writers"`   // two processes may change the state at the same time
+	TwoAccepting  int `json:"two_accepting"` // two processes accept at the same time
+	Outlived      int `json:"outlived"`      // processes of old generations that did not end in time
 	// NotGiven: the successor serves, and the process that had to say so was killed.
 	NotGiven int `json:"verdict_not_given"`
 
@@ -67,6 +78,10 @@ func (r *report) add(one result) {
 	r.LostElsewhere += len(one.lostElsewhere)
 	r.LostOnVictim += one.lostOnVictim
 	r.StateLost += one.stateLost
+	r.TwoWriters += len(one.twoWriters)
+	r.TwoAccepting += len(one.twoAccepting)
+	r.Outlived += len(one.outlived)
+	r.Slowest = max(r.Slowest, math.Round(10*one.slow)/10)
 	for _, count := range []struct {
 		of  *int
 		why string
@@ -82,7 +97,7 @@ func (r *report) add(one result) {
 
 // well reports whether everything that must be none is.
 func (r report) well() bool {
-	return r.Refused+r.LostElsewhere+r.StateLost+r.Stuck+r.RestartsWrong+r.VerdictWrong+len(r.Untold)+len(r.Problems) == 0 && r.Cells > 0
+	return r.Refused+r.LostElsewhere+r.StateLost+r.Stuck+r.RestartsWrong+r.VerdictWrong+r.TwoWriters+r.TwoAccepting+r.Outlived+len(r.Untold)+len(r.Problems) == 0 && r.Cells > 0
 }
 
 // print writes what went wrong, the table, and the JSON.
@@ -97,6 +112,11 @@ func (r report) print(w io.Writer, results []result) error {
 		fmt.Fprintf(w, "systemd %s, %v\n", one.version, one.cell)
 		for _, p := range one.problems() {
 			fmt.Fprintf(w, "  %s\n", p)
+		}
+	}
+	for _, f := range inject.Faults() {
+		if n := r.LeftOut[f]; n > 0 {
+			fmt.Fprintf(w, "left out, %s at %d steps: %s\n", f, n, whyLeftOut(f))
 		}
 	}
 	for _, u := range r.Untold {

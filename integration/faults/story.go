@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/instar-project/instar/integration/faulty/inject"
@@ -23,6 +24,12 @@ type story struct {
 	// whole: every step of it makes cells. Otherwise only those do whose process
 	// has done something else than in the stories before.
 	whole bool
+	// anew are steps that make cells although an earlier story has them.
+	anew []string
+	// old are the stamps of the build that has to serve when the story begins; nil: good does.
+	old []string
+	// dies: the successor does, by itself, once it serves.
+	dies bool
 	// released reports whether the request that the predecessor holds may end
 	// now. nil: when systemctl returns. Whatever it says, it ends soon after a fault.
 	released func(trace []inject.Event) bool
@@ -68,11 +75,21 @@ func stories() []story {
 			name: "relapse", about: "a successor that dies while its predecessor drains",
 			stamps:   []string{"fault=relapse"},
 			serves:   predecessor,
+			dies:     true,
 			released: done(inject.Step{Kind: inject.Verb, Name: "resume"}),
 		},
 		{
-			name: "cut", about: "a drain that takes too long; the build drains for a second",
-			stamps:   []string{"drainTimeout=1s"},
+			name: "standby", about: "one that dies while its predecessor has nothing to drain, and stands by as long as the library has it",
+			stamps:   []string{"fault=relapse"},
+			old:      []string{"standby=0s"},
+			serves:   predecessor,
+			dies:     true,
+			anew:     []string{"drain", "draining", "name self", "resuming", "resume", "adopt"},
+			released: done(inject.Step{Kind: inject.Phase, Name: "draining"}),
+		},
+		{
+			name: "cut", about: "a drain that takes too long",
+			old:      []string{"drainTimeout=1s"},
 			serves:   successor,
 			released: done(inject.Step{Kind: inject.Verb, Name: "cut"}),
 		},
@@ -80,17 +97,37 @@ func stories() []story {
 			name: "restart", about: "systemctl restart",
 			serves: restarted, restart: true,
 		},
+		{
+			name: "clogged", about: "systemctl restart of a service whose Park hangs",
+			old:    []string{"fault=hungpark"},
+			serves: restarted, restart: true,
+		},
 	}
 }
 
-// build is what the story deploys.
-func (s story) build() site.Build { return site.Build{Name: s.name, Stamps: s.stamps} }
+// The limits of every build, unless its story has another: short, so that a cell is.
+const (
+	drainTimeout = 5 * time.Second
+	endTimeout   = time.Second
+)
 
-// before is what has to serve when the story begins: the drain of the story cut
-// is its predecessor's.
+func limits() []string {
+	return []string{"standby=200ms", fmt.Sprintf("drainTimeout=%v", drainTimeout), fmt.Sprintf("endTimeout=%v", endTimeout)}
+}
+
+// builds are those that the story needs.
+func (s story) builds() []site.Build {
+	all := []site.Build{{Name: s.name, Stamps: append(limits(), s.stamps...)}}
+	if s.old != nil {
+		all = append(all, site.Build{Name: s.before(), Stamps: append(limits(), s.old...)})
+	}
+	return all
+}
+
+// before is the build that has to serve when the story begins.
 func (s story) before() string {
-	if s.name == "cut" {
-		return s.name
+	if s.old != nil {
+		return "before-" + s.name
 	}
 	return good
 }

@@ -19,6 +19,7 @@ import (
 // is higher holds.
 type counter struct {
 	injector *inject.Injector
+	hangs    bool // Park does
 
 	mu      sync.Mutex
 	total   total
@@ -39,8 +40,10 @@ func (c *counter) Adopt(ctx context.Context, store *fdstore.Store, from reload.O
 	if fault == "unadoptable" && from == reload.Upgrade {
 		return errors.New("this build does not understand the state")
 	}
+	c.injector.Hang(inject.HangAdopt)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.injector.Writes(true)
 	switch total, _, err := fdstore.Load[total](store, totalKey); {
 	case err == nil:
 		c.total = total
@@ -69,8 +72,13 @@ func (c *counter) Adopt(ctx context.Context, store *fdstore.Store, from reload.O
 }
 
 func (c *counter) Park(ctx context.Context, store *fdstore.Store) error {
+	if c.hangs {
+		select {}
+	}
+	c.injector.Hang(inject.HangPark)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer c.injector.Writes(false)
 	if c.journal != nil {
 		if err := c.journal.Close(); err != nil {
 			return err

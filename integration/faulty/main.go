@@ -32,6 +32,8 @@ var (
 
 	probation    = "0s"
 	drainTimeout = "10s"
+	endTimeout   = "0s" // as the library has it
+	standby      = "0s" // as the library has it
 	linger       = "2s"
 	protocol     = "" // the version to speak; "": the present one
 )
@@ -104,7 +106,7 @@ func run(ctx context.Context) error {
 	if entries, err := fdstore.Quota(); err != nil {
 		return err
 	} else if entries > 0 {
-		h.counter = &counter{injector: injector}
+		h.counter = &counter{injector: injector, hangs: fault == "hungpark"}
 		svc.Keep(h.counter)
 	}
 	protocols := new(http.Protocols)
@@ -121,17 +123,46 @@ func run(ctx context.Context) error {
 	if server.Linger, err = time.ParseDuration(linger); err != nil {
 		return err
 	}
-	return svc.Serve(ctx, server)
+	err = svc.Serve(ctx, server, &fragile{fails: injector.Failing(), closed: make(chan struct{})})
+	injector.Hang(inject.HangMain)
+	return err
+}
+
+// fragile is a server that does nothing but fail when it is told to.
+type fragile struct {
+	fails  <-chan struct{}
+	closed chan struct{}
+}
+
+func (f *fragile) Serve() error {
+	select {
+	case <-f.fails:
+		return errors.New("a server fails, as was ordered")
+	case <-f.closed:
+		return nil
+	}
+}
+
+func (f *fragile) Drain()  {}
+func (f *fragile) Resume() {}
+
+func (f *fragile) Close() error {
+	close(f.closed)
+	return nil
 }
 
 // limits are those of the build.
 func limits() (reload.Config, error) {
-	trial, err := time.ParseDuration(probation)
-	if err != nil {
-		return reload.Config{}, err
+	config := reload.Config{ReadyTimeout: 2 * time.Second, MaxDraining: 2}
+	for value, stamp := range map[*time.Duration]string{
+		&config.Probation: probation, &config.DrainTimeout: drainTimeout, &config.EndTimeout: endTimeout, &config.Standby: standby,
+	} {
+		var err error
+		if *value, err = time.ParseDuration(stamp); err != nil {
+			return config, err
+		}
 	}
-	drain, err := time.ParseDuration(drainTimeout)
-	return reload.Config{Probation: trial, ReadyTimeout: 2 * time.Second, DrainTimeout: drain, MaxDraining: 2}, err
+	return config, nil
 }
 
 // settled is how long a build on probation seems well.

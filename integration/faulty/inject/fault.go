@@ -8,17 +8,27 @@ const (
 	KillPredecessor Fault = "kill -9 predecessor"
 	KillSuccessor   Fault = "kill -9 successor"
 	KillBoth        Fault = "kill -9 both"
+	StopPredecessor Fault = "SIGSTOP predecessor"
 	StopSuccessor   Fault = "SIGSTOP successor"
+	StopBoth        Fault = "SIGSTOP both"
 	Exit1           Fault = "exit 1"               // the acting process
 	Exit0           Fault = "exit 0"               // the acting process
 	Panic           Fault = "panic"                // the acting process
 	DiskFull        Fault = "full disk"            // every Park of the acting process, until the order is withdrawn
 	CloseNotify     Fault = "closed notify socket" // the acting process's
+	HangMain        Fault = "hung main"            // the acting process, once Serve has returned
+	HangAdopt       Fault = "hung Adopt"           // every Adopt of the acting process
+	HangPark        Fault = "hung Park"            // every Park of the acting process
+	FailServer      Fault = "failed server"        // one of the acting process's: its Serve returns an error
+	FailSends       Fault = "failed sends"         // of descriptors by the acting process, for SendsFailFor: ETOOMANYREFS
 )
 
 // Faults lists all of them.
 func Faults() []Fault {
-	return []Fault{KillPredecessor, KillSuccessor, KillBoth, StopSuccessor, Exit1, Exit0, Panic, DiskFull, CloseNotify}
+	return []Fault{
+		KillPredecessor, KillSuccessor, KillBoth, StopPredecessor, StopSuccessor, StopBoth, Exit1, Exit0, Panic,
+		DiskFull, CloseNotify, HangMain, HangAdopt, HangPark, FailServer, FailSends,
+	}
 }
 
 // Side is which of the two processes of an upgrade gets to a step.
@@ -63,11 +73,11 @@ func (f Fault) Victims(side Side, acting, peer int) []int {
 	}
 	var all []int
 	switch f {
-	case KillPredecessor:
+	case KillPredecessor, StopPredecessor:
 		all = []int{predecessor}
 	case KillSuccessor, StopSuccessor:
 		all = []int{successor}
-	case KillBoth:
+	case KillBoth, StopBoth:
 		all = []int{peer, acting}
 	default:
 		all = []int{acting}

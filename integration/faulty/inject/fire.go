@@ -1,13 +1,16 @@
 package inject
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +25,7 @@ func (in *Injector) fire(o Order) {
 		for _, pid := range victims {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-	case StopSuccessor:
+	case StopPredecessor, StopSuccessor, StopBoth:
 		for _, pid := range victims {
 			stop(pid)
 		}
@@ -37,8 +40,50 @@ func (in *Injector) fire(o Order) {
 		in.diskFull.Store(true)
 	case CloseNotify:
 		closeDatagramSockets()
+	case FailServer:
+		close(in.failing)
+	case FailSends:
+		crowd(SendsFailFor)
+	default:
+		in.lasting.Store(&o.Fault)
 	}
 }
+
+// crowd lets every send of descriptors by this process fail for a while. The kernel
+// counts for each user those that are on their way, and compares them with the limit of
+// the process that sends.
+func crowd(d time.Duration) {
+	const most = 400 // open files: this process has far fewer
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		panic(err)
+	}
+	var before unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &before); err != nil {
+		panic(err)
+	}
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: most, Max: before.Max}, nil); err != nil {
+		panic(err)
+	}
+	many := unix.UnixRights(slices.Repeat([]int{ends[0]}, maxRights)...)
+	for err = nil; err == nil; {
+		err = unix.Sendmsg(ends[0], []byte("x"), many, nil, unix.MSG_DONTWAIT)
+	}
+	if !errors.Is(err, unix.ETOOMANYREFS) {
+		panic(err)
+	}
+	time.AfterFunc(d, func() {
+		_ = unix.Prlimit(0, unix.RLIMIT_NOFILE, &before, nil)
+		unix.Close(ends[0])
+		unix.Close(ends[1])
+	})
+}
+
+// SendsFailFor is how long FailSends lasts.
+const SendsFailFor = time.Second
+
+// maxRights is how many descriptors one message holds (SCM_MAX_FD).
+const maxRights = 253
 
 // stop returns when the process is stopped. A signal to oneself stops another
 // thread first, and this one goes on meanwhile: hence to the thread.
@@ -47,6 +92,8 @@ func stop(pid int) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		_ = unix.Tgkill(pid, unix.Gettid(), unix.SIGSTOP)
+		// On a busy machine the kernel was seen to take a while.
+		time.Sleep(100 * time.Millisecond)
 		return
 	}
 	_ = syscall.Kill(pid, syscall.SIGSTOP)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,9 @@ func TestMain(m *testing.M) {
 		in, err := New(dir)
 		if err != nil {
 			panic(err)
+		}
+		if os.Getenv("INJECT_TEST_CLAIM") != "" {
+			claimForGood(in)
 		}
 		serve(in)
 		os.Exit(7)
@@ -179,6 +183,124 @@ func TestCloseNotify(t *testing.T) {
 	}
 	if _, err := unix.Write(stream[0], []byte("x")); err != nil {
 		t.Errorf("a stream: %v", err)
+	}
+}
+
+// claimForGood is a process that accepts and writes until it is killed, and says so.
+func claimForGood(in *Injector) {
+	in.Writes(true)
+	in.reach(Step{Kind: Verb, Name: "open gates"})
+	os.Stdout.WriteString("claimed\n")
+	select {}
+}
+
+// Two processes that do what only one may are noticed, a dead one is none of them.
+func TestClash(t *testing.T) {
+	dir := ordered(t, nil)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "INJECT_TEST_DIR="+dir, "INJECT_TEST_CLAIM=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	in, err := New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clashes := func() (all []Clash) {
+		for _, e := range traced(t, dir) {
+			if e.Clash != "" && e.With == cmd.Process.Pid {
+				all = append(all, e.Clash)
+			}
+		}
+		return all
+	}
+	in.Writes(true)
+	if got := clashes(); !slices.Equal(got, []Clash{Writers}) {
+		t.Errorf("a second writer: %q", got)
+	}
+	in.reach(Step{Kind: Verb, Name: "open gates"})
+	if got := clashes(); !slices.Equal(got, []Clash{Writers, Acceptors}) {
+		t.Errorf("a second that accepts: %q", got)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for lives(cmd.Process.Pid) {
+		time.Sleep(time.Millisecond)
+	}
+	in.Writes(true) // a zombie is no writer, and nobody has waited yet
+	in.reach(Step{Kind: Verb, Name: "open gates"})
+	if got := clashes(); len(got) != 2 {
+		t.Errorf("the other one is dead: %q", got)
+	}
+	_ = cmd.Wait()
+}
+
+// The gates are open from one verb until after the one that closes them.
+func TestAccepts(t *testing.T) {
+	in, err := New(ordered(t, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		verb string
+		want bool
+	}{{"adopt", false}, {"open gates", true}, {"say ready", true}, {"close gates", true}, {"store", false}} {
+		in.reach(Step{Kind: Verb, Name: c.verb})
+		if in.accepts.held != c.want {
+			t.Errorf("at %q the gates are held for open: %v", c.verb, in.accepts.held)
+		}
+	}
+}
+
+// Sends of descriptors fail, others do not, and for a while only.
+func TestCrowd(t *testing.T) {
+	if os.Geteuid() == 0 {
+		// Root may have as many on their way as it likes.
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestCrowd$", "-test.v")
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestCrowd") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crowd(time.Hour)
+	if err := unix.Sendmsg(ends[0], []byte("x"), unix.UnixRights(0), nil, 0); !errors.Is(err, unix.ETOOMANYREFS) {
+		t.Errorf("a descriptor: %v", err)
+	}
+	if err := unix.Sendmsg(ends[0], []byte("x"), nil, nil, 0); err != nil {
+		t.Errorf("none: %v", err)
+	}
+}
+
+func TestHang(t *testing.T) {
+	in, err := New(ordered(t, &Order{Step: Step{Side: Predecessor, Kind: Verb, Name: "spawn"}, Generation: 4, Fault: HangPark}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(in)
+	in.Hang(HangAdopt) // was not ordered
+	returned := make(chan struct{})
+	go func() {
+		in.Hang(HangPark)
+		close(returned)
+	}()
+	select {
+	case <-returned:
+		t.Error("it does not hang")
+	case <-time.After(10 * time.Millisecond):
 	}
 }
 

@@ -18,6 +18,11 @@ type Injector struct {
 	generation atomic.Int64
 	successor  atomic.Int64 // the PID of the last one
 	diskFull   atomic.Bool
+	lasting    atomic.Pointer[Fault] // that is to hang this process
+	failing    chan struct{}         // closed when a server is to fail
+	accepts    *claim
+	closes     bool // the last verb does, the gates
+	writes     *claim
 }
 
 // New opens dir, the service's end. An empty dir is a nil Injector.
@@ -29,7 +34,13 @@ func New(dir string) (*Injector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Injector{dir: dir, trace: trace}, nil
+	in := &Injector{dir: dir, trace: trace, failing: make(chan struct{})}
+	for name, c := range map[string]**claim{acceptsFile: &in.accepts, writesFile: &in.writes} {
+		if *c, err = openClaim(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
 }
 
 // Begin says which generation this process is. It is the step into initialising,
@@ -70,6 +81,42 @@ func (in *Injector) Full() error {
 	return syscall.ENOSPC
 }
 
+// Hang does not return if f was ordered.
+func (in *Injector) Hang(f Fault) {
+	if in == nil {
+		return
+	}
+	if ordered := in.lasting.Load(); ordered != nil && *ordered == f {
+		select {}
+	}
+}
+
+// Failing returns a channel that is closed when a server of this process is to fail.
+func (in *Injector) Failing() <-chan struct{} {
+	if in == nil {
+		return nil
+	}
+	return in.failing
+}
+
+// Writes says that this process may change the state from now on, or no more.
+func (in *Injector) Writes(yes bool) {
+	if in != nil {
+		in.claim(in.writes, Writers, yes)
+	}
+}
+
+// claim makes this process the only one that does something, or ends that.
+func (in *Injector) claim(c *claim, what Clash, yes bool) {
+	if !yes {
+		c.drop()
+		return
+	}
+	if other := c.take(); other != 0 {
+		in.write(Event{Clash: what, With: other})
+	}
+}
+
 func (in *Injector) write(e Event) {
 	e.At, e.PID, e.Generation = time.Now().UnixMicro(), os.Getpid(), int(in.generation.Load())
 	line, err := json.Marshal(e)
@@ -83,6 +130,17 @@ func (in *Injector) write(e Event) {
 
 // reach is called when this process gets to a step. It may not return.
 func (in *Injector) reach(s Step) {
+	if s.Kind == Verb {
+		// A verb is reached before it is carried out: after the next one the gates that
+		// it closes are.
+		switch {
+		case s.Name == "open gates":
+			in.claim(in.accepts, Acceptors, true)
+		case in.closes:
+			in.claim(in.accepts, Acceptors, false)
+		}
+		in.closes = s.Name == "close gates"
+	}
 	in.write(Event{Step: &s, Peer: in.peer()})
 	path := filepath.Join(in.dir, orderFile)
 	text, err := os.ReadFile(path)

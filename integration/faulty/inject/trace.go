@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Event is a line of the trace. Exactly one of Step, Client, Fault and Dies says
-// what has happened.
+// Event is a line of the trace. Exactly one of Step, Client, Fault, Dies and Clash
+// says what has happened.
 type Event struct {
 	At         int64  `json:"at"` // CLOCK_REALTIME, in microseconds
 	PID        int    `json:"pid"`
@@ -21,7 +21,18 @@ type Event struct {
 	Fault      Fault  `json:"fault,omitempty"`   // it is about to happen
 	Victims    []int  `json:"victims,omitempty"` // with Fault
 	Dies       bool   `json:"dies,omitempty"`    // the build does so by itself
+	Clash      Clash  `json:"clash,omitempty"`   // this process and another one do what only one may
+	With       int    `json:"with,omitempty"`    // with Clash: the other one's PID
 }
+
+// Clash is what two processes must not do at the same time.
+type Clash string
+
+// The clashes.
+const (
+	Writers   Clash = "may change the state"
+	Acceptors Clash = "have their gates open"
+)
 
 // ReadTrace reads what has happened so far. A line that is just being written
 // is left out; no trace is an empty one.
@@ -87,4 +98,7 @@ const (
 	traceFile = "trace"
 	orderFile = "order"
 	fullFile  = "full" // the disk is, while this is there
+
+	acceptsFile = "accepts" // locked by the process that does
+	writesFile  = "writes"  // locked by the process that may
 )

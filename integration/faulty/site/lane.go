@@ -182,7 +182,7 @@ func (l *Lane) Condition(ctx context.Context) (Condition, error) {
 // which is the main process, answers, and is not unfit. The error, when that
 // takes too long, says how it is instead.
 func (l *Lane) Settle(ctx context.Context, unfit func(pid int) bool) (Who, Condition, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not settled after %v", patience))
+	ctx, cancel := patiently(ctx, "not settled")
 	defer cancel()
 	var condition Condition
 	for problem := ""; ; {
@@ -206,7 +206,7 @@ func (l *Lane) Settle(ctx context.Context, unfit func(pid int) bool) (Who, Condi
 }
 
 func (l *Lane) settled(ctx context.Context, unfit func(pid int) bool) (who Who, condition Condition, why string) {
-	soon, cancel := context.WithTimeout(ctx, time.Second)
+	soon, cancel := context.WithTimeout(ctx, Scaled(time.Second))
 	defer cancel()
 	who, err := l.Ask(soon)
 	if err != nil {
@@ -231,7 +231,7 @@ func (l *Lane) settled(ctx context.Context, unfit func(pid int) bool) (who Who, 
 // a successor, and returns all that were given before, since the last call, and
 // that one. As the journal keeps its order, none is missing.
 func (l *Lane) VerdictsUpTo(ctx context.Context, pid, successor int) (before []Verdict, last Verdict, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no verdict after %v", patience))
+	ctx, cancel := patiently(ctx, "no verdict")
 	defer cancel()
 	for {
 		all, more, err := l.Site.Verdicts.of(l.unit, l.seen)

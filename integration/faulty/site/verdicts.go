@@ -87,5 +87,8 @@ func (v *Verdicts) of(unit string, first int) (all []Verdict, more <-chan struct
 	return all, v.more, v.err
 }
 
-// patience is how long anything that is to come is waited for.
-const patience = 30 * time.Second
+// patiently bounds how long something that is to come is waited for.
+func patiently(ctx context.Context, missing string) (context.Context, context.CancelFunc) {
+	patience := Scaled(30 * time.Second)
+	return context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s after %v", missing, patience))
+}
