@@ -657,10 +657,8 @@ func mainPIDFollowsFile(s *site) string {
 	pid := s.show("web", "MainPID")
 	s.must(s.machine.WriteFile("/run/web.pid", []byte(pid+"\n"), 0o644))
 	predecessor := s.slowPredecessor("2s")
-	s.gone(predecessor)
-	s.eventually("it serves", func() bool { return s.show("web", "ActiveState") == "active" })
-	if n := s.show("web", "NRestarts"); n != "0" {
-		return "it was restarted when the predecessor had drained"
+	if s.mainPID("web") == predecessor {
+		return "while the predecessor drains, systemd takes it for the main process"
 	}
 	return ""
 }

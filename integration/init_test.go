@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/integration/load"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/units"
 )
@@ -24,6 +25,9 @@ func (s *site) instar() func(args ...string) (string, error) {
 	s.must(s.manager.Host().CopyIn(cli, path, 0o755))
 	return func(args ...string) (string, error) { return s.manager.Run(s.ctx, path, args...) }
 }
+
+// http1 leaves the clients of HTTP/2 out.
+func http1(c *load.Config) { c.HTTP2 = load.Clients{} }
 
 // What instar init writes has nothing that anything objects to, hardly a way out of
 // its sandbox, and is upgraded ten times under load; the service is on the bus.
@@ -71,8 +75,8 @@ func TestInit(t *testing.T) {
 			t.Errorf("exposure %s, want at most 1.5\n%s", m[1], said)
 		}
 
-		stop := s.load(false)
-		var served []int // PIDs
+		stop := s.load(false, http1) // examples/hello speaks no other
+		var served []int             // PIDs
 		for generation := 2; generation <= 11; generation++ {
 			// Sooner than they drain, the oldest would be cut short: MaxDraining.
 			if n := len(served); n >= reload.DefaultMaxDraining {
@@ -153,7 +157,7 @@ func TestInitUser(t *testing.T) {
 		if out, err := instar("verify", "--user", "--strict", "--live", "web"); err != nil {
 			t.Errorf("verify --live: %v\n%s", err, out)
 		}
-		stop := s.load(false)
+		stop := s.load(false, http1) // examples/hello speaks no other
 		s.release("web", "examples/hello", "version=v2")
 		s.reload("web")
 		stop()

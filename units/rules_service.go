@@ -54,7 +54,7 @@ var serviceRules = []Rule{{
 	Summary: "no PIDFile=",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if d, ok := u.last("Service", "PIDFile"); ok {
-			report(u, d, "after an ExecReload= systemd takes the process that PIDFile= names for the main one, a predecessor that drains, and restarts the service when it ends; the service says MAINPID= itself", "PIDFile=")
+			report(u, d, "after an ExecReload= systemd takes the process that PIDFile= names, a predecessor that drains, for the main one, and does not hear the successor until that has gone; the service says MAINPID= itself", "PIDFile=")
 		}
 	}),
 }, {
