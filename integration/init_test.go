@@ -159,7 +159,9 @@ func TestInitUser(t *testing.T) {
 		}
 		stop := s.load(false, http1) // examples/hello speaks no other
 		s.release("web", "examples/hello", "version=v2")
-		s.reload("web")
+		if err := s.manager.Reload(s.ctx, "web.service"); err != nil {
+			t.Fatalf("%v\n%s", err, s.journal())
+		}
 		stop()
 		s.release("web", "integration/faulty", "version=bad", "fault=crash")
 		if err := s.manager.Reload(s.ctx, "web.service"); err == nil {
