@@ -48,6 +48,8 @@ func elsewhere(text, invocation string, idOf func(cgroup string) string) error {
 		}
 		for own := cgroup; ; own = filepath.Dir(own) {
 			switch id := idOf(own); {
+			case strings.HasPrefix(filepath.Base(own), "user@"):
+				return nil // a user's manager may mark nothing below its own
 			case id == invocation:
 				return nil
 			case id != "":
