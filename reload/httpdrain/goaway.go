@@ -13,13 +13,14 @@ import (
 // it. RFC 9113 (6.8) ends one in two steps: a first GOAWAY asks the client to begin
 // nothing new and refuses nothing; a second one, when all has come that the client has
 // sent before it heard, says what was the last. A PING behind the first one tells when
-// that is: its answer is behind all that. The servers of net/http and golang.org/x/net know
-// the second step alone, and many clients report what it refuses as failed.
+// that is: its answer is behind all that. The servers of net/http and golang.org/x/net
+// know the second step alone, and many clients report what it refuses as failed.
 //
-// So the first GOAWAY, with the PING, is put between two frames that the server writes. For the second
-// one the server itself gets GOAWAY to read, between two frames of the client: it
-// answers with its own, and ends when its streams have, as in http.Server.Shutdown. That
-// works as well where nothing of net/http reaches the server: golang.org/x/net/http2/h2c.
+// So the first GOAWAY, with the PING, is put between two frames that the server writes.
+// For the second one the server itself gets GOAWAY to read, between two frames of the
+// client: it answers with its own, and ends when its streams have, as in
+// http.Server.Shutdown. That works as well where nothing of net/http reaches the server:
+// golang.org/x/net/http2/h2c.
 type http2Conn struct {
 	net.Conn
 	table   *table // has it until it is closed

@@ -34,23 +34,25 @@ func (s *Server) nextProtocols() (map[string]func(*http.Server, *tls.Conn, http.
 		return nil, err
 	}
 	protocols := setUp.TLSNextProto
-	// The entry for plain connections takes any net.Conn, which the other does not. One
-	// that somebody else has made without it says GOAWAY by Shutdown at least.
-	serve, ok := protocols[overTCP]
-	if !ok {
-		return protocols, nil
+	// The entry for plain connections takes any net.Conn, which the other one does not.
+	plainly, secretly := protocols[overTCP], protocols[overTLS]
+	if plainly != nil {
+		protocols[overTCP] = func(front *http.Server, c *tls.Conn, h http.Handler) {
+			plain := c.NetConn().(unencrypted).UnencryptedNetConn()
+			s.conns.setHTTP2(plain)
+			plainly(front, disguised(s.newHTTP2(plain)), h)
+		}
 	}
-	protocols[overTCP] = func(front *http.Server, c *tls.Conn, h http.Handler) {
-		plain := c.NetConn().(unencrypted).UnencryptedNetConn()
-		s.conns.setHTTP2(plain)
-		serve(front, disguised(s.newHTTP2(plain)), h)
-	}
-	if protocols[overTLS] != nil {
+	if secretly != nil {
 		protocols[overTLS] = func(front *http.Server, c *tls.Conn, h http.Handler) {
 			s.conns.setHTTP2(c)
+			if plainly == nil { // an old golang.org/x/net: GOAWAY comes by Shutdown
+				secretly(front, c, h)
+				return
+			}
 			inner := s.newHTTP2(c)
 			inner.preface = preface
-			serve(front, disguised(secure{inner, c}), h)
+			plainly(front, disguised(secure{inner, c}), h)
 		}
 	}
 	return protocols, nil
