@@ -74,7 +74,7 @@ func run(ctx context.Context, lane *site.Lane, c cell) (o outcome) {
 	if o.err = lane.Deploy(c.story.name); o.err != nil {
 		return o
 	}
-	load, lives := startClients(ctx, lane), watchLives(ctx, lane)
+	load, lives := startClients(ctx, lane), lane.WatchLives(ctx)
 	o.err = o.play(ctx, lane, c)
 	if o.err == nil {
 		o.after, o.condition, o.err = lane.Settle(ctx, o.unfit(c))

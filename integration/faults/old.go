@@ -1,74 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/instar-project/instar/integration/faulty/inject"
-	"github.com/instar-project/instar/integration/faulty/site"
 )
-
-// lifetimes is until when the processes of a lane were seen, by their PID in the machine.
-type lifetimes struct {
-	stop context.CancelFunc
-	over sync.WaitGroup
-	last map[int]time.Time
-	slow float64 // the worst of the time
-}
-
-// watchLives begins to look at the control group of a lane.
-func watchLives(ctx context.Context, lane *site.Lane) *lifetimes {
-	ctx, stop := context.WithCancel(ctx)
-	l := &lifetimes{stop: stop, last: map[int]time.Time{}}
-	l.over.Go(func() {
-		inside := map[int]int{}
-		for wait(ctx, 50*time.Millisecond) {
-			l.slow = max(l.slow, site.Slowness())
-			now := time.Now()
-			pids, err := lane.Processes()
-			if err != nil {
-				continue // it has just ended
-			}
-			for _, pid := range pids {
-				if inside[pid] == 0 {
-					inside[pid] = insidePID(pid)
-				}
-				if inside[pid] != 0 {
-					l.last[inside[pid]] = now
-				}
-			}
-		}
-	})
-	return l
-}
-
-// Stop returns what was seen.
-func (l *lifetimes) Stop() (last map[int]time.Time, slow float64) {
-	l.stop()
-	l.over.Wait()
-	return l.last, l.slow
-}
-
-// insidePID is what the machine calls a process of this host, or 0.
-func insidePID(pid int) (inside int) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if pids, ok := strings.CutPrefix(line, "NSpid:"); ok {
-			fields := strings.Fields(pids)
-			if len(fields) > 0 {
-				_, _ = fmt.Sscan(fields[len(fields)-1], &inside)
-			}
-		}
-	}
-	return inside
-}
 
 const (
 	// handedBack is what a successor that has failed its probation may take besides its

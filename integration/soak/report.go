@@ -19,6 +19,8 @@ type Report struct {
 
 	Restarts int `json:"restarts"`
 
+	Outlived int `json:"outlived"` // processes that were no longer needed and did not end in time
+
 	LeakedDescriptors int `json:"leaked_descriptors"`      // of the main process
 	LeakedPID1        int `json:"leaked_pid1_descriptors"` // of PID 1
 	LeakedProcesses   int `json:"leaked_processes"`
@@ -54,6 +56,7 @@ func (r *Report) judge() {
 	expect(r.Failed == 0 && r.Requests > 0, "%d of %d requests failed", r.Failed, r.Requests)
 	expect(r.HTTP2Requests > 0, "no requests were made over HTTP/2")
 	expect(r.Restarts == 0, "systemd has restarted the service %d times", r.Restarts)
+	expect(r.Outlived == 0, "%d processes of old generations did not end in time", r.Outlived)
 	expect(r.LeakedDescriptors == 0, "%d descriptors are left in the main process", r.LeakedDescriptors)
 	expect(r.LeakedPID1 == 0, "%d descriptors are left in PID 1", r.LeakedPID1)
 	expect(r.LeakedProcesses == 0, "%d processes are left", r.LeakedProcesses)

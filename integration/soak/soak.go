@@ -31,7 +31,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	s := soak{Config: c, lane: lane, report: &r}
+	s := soak{Config: c, lane: lane, report: &r, old: map[int]time.Time{}}
 	// The first successor is the measure: it has what a successor has.
 	if err := s.upgrade(ctx, step{build: goods[0].Name}); err != nil {
 		return r, err
@@ -51,6 +51,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 	if err != nil {
 		return r, err
 	}
+	lives := lane.WatchLives(ctx)
 	err = s.upgrades(ctx)
 	counts := l.Stop()
 	r.Requests, r.Failed = counts.Requests, counts.Failed
@@ -64,6 +65,8 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 	if err := s.leaks(ctx, before); err != nil {
 		return r, err
 	}
+	last, slow := lives.Stop()
+	r.Outlived = outlived(s.old, s.who.PID, last, slow)
 	n := min(edge, c.Upgrades/4)
 	r.PID1First, r.PID1Last, r.PID1Growth = growth(s.pid1, n)
 	r.ServiceFirst, r.ServiceLast, r.ServiceGrowth = growth(s.service, n)
@@ -76,10 +79,26 @@ type soak struct {
 	Config
 	lane   *site.Lane
 	report *Report
-	who    site.Who // serves
-	before site.Who // served before
+	who    site.Who          // serves
+	before site.Who          // served before
+	old    map[int]time.Time // since when the process of that PID is no longer needed
 
 	pid1, service []int // memory after each upgrade
+}
+
+// oldAge is how long a process that is no longer needed may stay, on an idle machine: it
+// waits for idle connections for 2 s, stands by for 3 s, and is looked for once a second.
+const oldAge = 8 * time.Second
+
+// outlived counts the processes that have stayed for longer.
+func outlived(old map[int]time.Time, main int, last map[int]time.Time, slow float64) (n int) {
+	for pid, until := range last {
+		since, known := old[pid]
+		if known && pid != main && until.Sub(since) > time.Duration(slow*float64(oldAge)) {
+			n++
+		}
+	}
+	return n
 }
 
 // upgrades makes those of the plan.
@@ -154,6 +173,7 @@ func (s *soak) upgrade(ctx context.Context, to step) error {
 	s.report.Succeeded++
 	s.report.Upgrades++
 	s.before, s.who = s.who, who
+	s.old[s.before.PID] = time.Now()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"os"
 	"testing"
 	"time"
 )
@@ -18,5 +19,14 @@ func TestScaled(t *testing.T) {
 func TestStretched(t *testing.T) {
 	if s := stretched(time.Millisecond); s < 1 {
 		t.Errorf("it took %v times as long as it ran", s)
+	}
+}
+
+func TestInsidePID(t *testing.T) {
+	if pid := insidePID(os.Getpid()); pid != os.Getpid() {
+		t.Errorf("this process is %d, not %d", pid, os.Getpid())
+	}
+	if pid := insidePID(4_000_000); pid != 0 {
+		t.Errorf("no process is %d", pid)
 	}
 }
