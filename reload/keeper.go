@@ -278,6 +278,7 @@ func (s *Service) heardOfStore(m handover.Message, fds []int) {
 		}
 		s.store.Learn(fresh)
 	case handover.Removed:
+		closeAll(fds) // it carries none
 		s.store.Forget(m.Names)
 	}
 }

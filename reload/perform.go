@@ -188,7 +188,7 @@ func (s *Service) nameSuccessor(probation bool) {
 	conclude := func() {
 		for _, t := range sent {
 			if err := t.Wait(ctx); err != nil {
-				s.post(next, generation.Event{Kind: generation.NamingFailed, Err: fmt.Errorf("%w: %w", ErrNaming, err)})
+				s.post(next, generation.Event{Kind: generation.NamingFailed, Err: because(ErrNaming, err)})
 				return
 			}
 		}

@@ -52,6 +52,7 @@ func (s *Service) verdict() Verdict {
 		From:    Party{s.generation, s.pid, s.config.Build},
 		To:      Party{Generation: s.generation + 1},
 		Began:   s.upgrade.began,
+		Killed:  int(s.shown.killed.Load()),
 		Steps:   s.upgrade.steps,
 
 		Signalled: s.signalled,

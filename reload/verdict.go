@@ -37,6 +37,9 @@ type Verdict struct {
 	// LeftBehind says what the unit asks for and To was started without, a line each
 	// that begins with the directive: see [Command]. Only a restart brings it.
 	LeftBehind []string
+	// Killed is how many older generations had not ended in time by then, since systemd
+	// has started the service, and were killed; see Config.EndTimeout.
+	Killed int
 	// Steps are the phases of the upgrade, in order, and how long each took.
 	Steps []Step
 }
@@ -197,6 +200,7 @@ func (v Verdict) toWire() handover.Verdict {
 		BeganUSec: v.Began.UnixMicro(),
 
 		LeftBehind: v.LeftBehind,
+		Killed:     v.Killed,
 	}
 	if v.Err != nil {
 		w.Failure = v.Err.Error()
@@ -215,6 +219,7 @@ func fromWire(w handover.Verdict) Verdict {
 		Began:   time.UnixMicro(w.BeganUSec),
 
 		LeftBehind: w.LeftBehind,
+		Killed:     w.Killed,
 	}
 	if w.Failure != "" {
 		v.Err = errors.New(oneLine(w.Failure))
@@ -251,6 +256,9 @@ func (v Verdict) fields() map[string]string {
 	}
 	if len(v.LeftBehind) > 0 {
 		f["INSTAR_LEFT_BEHIND"] = strings.Join(v.LeftBehind, "\n")
+	}
+	if v.Killed > 0 {
+		f["INSTAR_KILLED"] = fmt.Sprint(v.Killed)
 	}
 	f["INSTAR_RESULT"], f["PRIORITY"] = result, priority
 	for _, s := range v.Steps {

@@ -89,6 +89,8 @@ type (
 		Steps     []Step `json:"steps,omitempty"`
 		// LeftBehind says what the receiver was started without, for people.
 		LeftBehind []string `json:"left_behind,omitempty"`
+		// Killed is how many old generations were killed because they did not end.
+		Killed int `json:"killed,omitempty"`
 	}
 
 	// Released says that the receiver's probation is over: it may send READY=1,
