@@ -158,7 +158,9 @@ KillMode=mixed
 
 		s.must(s.manager.Start(s.ctx, "web.socket", "web.service"))
 		s.release("web", "examples/web", "version=v2")
+		predecessor := s.mainPID("web")
 		s.upgrade("web")
+		s.gone(predecessor)
 		if a := s.ask("/"); a.generation != 2 || a.build != "v2" {
 			t.Errorf("after the upgrade it answers as %+v", a)
 		}
