@@ -4,6 +4,10 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"sync/atomic"
+	"time"
+
+	"github.com/instar-project/instar/integration/faulty/site"
 )
 
 // busyVariable makes a process of this program one that only keeps a processor busy.
@@ -29,3 +33,22 @@ func beBusy() {
 	}
 	os.Exit(0)
 }
+
+// mostSlowness bounds how long a cell takes.
+const mostSlowness = 5
+
+// slowness is how many times longer than on an idle machine the limits of the service
+// are.
+var slowness atomic.Int64
+
+func init() { slowness.Store(1) }
+
+// settledSlowness measures how slow the machine is with all that was begun on it.
+func settledSlowness(ctx context.Context) float64 {
+	site.Slowness() // begins to measure
+	wait(ctx, 6*time.Second)
+	return site.Slowness()
+}
+
+// inService is d as the service has it.
+func inService(d time.Duration) time.Duration { return d * time.Duration(slowness.Load()) }

@@ -43,6 +43,7 @@ type loss struct {
 	At      time.Time
 	Client  string // address of its end of the connection; "": there was none
 	Refused bool
+	Idle    time.Duration // of the connection, before the request, if nothing came back
 	Reason  string
 }
 
@@ -87,7 +88,7 @@ func (c *clients) repeat(ctx context.Context, pause time.Duration, request func(
 			conn.again = keep
 			err = request(conn)
 		}
-		c.count(conn.client(), err)
+		c.count(conn.client(), conn.idled(err), err)
 		if err != nil || conn.last || !keep {
 			conn.close()
 			conn = nil
@@ -105,7 +106,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 // count counts a request on a connection with that address; "": there was none.
-func (c *clients) count(client string, err error) {
+func (c *clients) count(client string, idle time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.counts.Requests++
@@ -116,6 +117,7 @@ func (c *clients) count(client string, err error) {
 		At:      time.Now(),
 		Client:  client,
 		Refused: client == "" || errors.Is(err, syscall.ECONNREFUSED),
+		Idle:    idle,
 		Reason:  err.Error(),
 	})
 }
@@ -139,7 +141,7 @@ func (c *clients) repeatHTTP2(ctx context.Context, pause time.Duration) {
 		if conn != nil {
 			client = conn.LocalAddr().String()
 		}
-		c.count(client, err)
+		c.count(client, 0, err)
 		c.mu.Lock()
 		c.counts.HTTP2++
 		c.mu.Unlock()
@@ -194,8 +196,10 @@ func (c *clients) lost(n int, format string, args ...any) {
 type connection struct {
 	net.Conn
 	reader *bufio.Reader
-	again  bool // there may be another request on it
-	last   bool // the service has said that there may not
+	again  bool          // there may be another request on it
+	last   bool          // the service has said that there may not
+	since  time.Time     // when the last answer was there; zero: there was none
+	idle   time.Duration // before the last request
 }
 
 func open(lane *site.Lane) (*connection, error) {
@@ -216,6 +220,15 @@ func (c *connection) client() string {
 	return c.LocalAddr().String()
 }
 
+// idled is how long the connection was idle before a request of which the service may
+// have read nothing; 0: it was not, or the request has another error.
+func (c *connection) idled(err error) time.Duration {
+	if c == nil || !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) || c.reader.Buffered() > 0 {
+		return 0
+	}
+	return c.idle
+}
+
 func (c *connection) close() {
 	if c != nil {
 		c.Conn.Close()
@@ -231,6 +244,10 @@ func (c *connection) do(method, path string) (status int, body string, err error
 	if !c.again {
 		header = "Connection: close\r\n"
 	}
+	c.idle = 0
+	if !c.since.IsZero() {
+		c.idle = time.Since(c.since)
+	}
 	if _, err := fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: faulty\r\n%s\r\n", method, path, header); err != nil {
 		return 0, "", fmt.Errorf("the request could not be sent: %w", err)
 	}
@@ -243,7 +260,7 @@ func (c *connection) do(method, path string) (status int, body string, err error
 	if err != nil {
 		return 0, "", fmt.Errorf("half an answer: %w", err)
 	}
-	c.last = response.Close
+	c.last, c.since = response.Close, time.Now()
 	return response.StatusCode, string(text), nil
 }
 

@@ -14,6 +14,7 @@ import (
 type judgement struct {
 	serves          server
 	lostOnVictim    int
+	closedIdle      int
 	refused         []string
 	lostElsewhere   []string
 	stateLost       int
@@ -155,6 +156,16 @@ func (o outcome) holder(l loss) (pid int, noted bool) {
 	return pid, noted
 }
 
+// lingers is how long a server waits for a request on an idle connection before it
+// closes it: a client that has been slower may have sent one just then, as happens with
+// any server.
+func (c cell) lingers() time.Duration {
+	if c.story.restart {
+		return 500 * time.Millisecond // stopLinger of package httpdrain
+	}
+	return inService(2 * time.Second)
+}
+
 // countLosses says of each loss whether a victim held the connection. One that
 // nobody had taken note of was accepted by a process that died before it could:
 // of each, one at most.
@@ -169,6 +180,8 @@ func (j *judgement) countLosses(c cell, o outcome) {
 		switch {
 		case l.Refused:
 			j.refused = append(j.refused, l.Reason)
+		case l.Idle > c.lingers() && pid != o.after.PID:
+			j.closedIdle++
 		case noted && slices.Contains(victims, pid):
 			j.lostOnVictim++
 		case !noted && len(unnoted) > 0:

@@ -59,6 +59,11 @@ func TestJudge(t *testing.T) {
 		{"lost on another", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "b", At: at}} }, "lost elsewhere"},
 		{"two that nobody took note of", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "c", At: at}, {Client: "d", At: at}} }, "lost elsewhere"},
 		{"refused", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Refused: true}} }, "refused"},
+		{"closed while idle", func(_ *cell, o *outcome) {
+			o.counts.Losses = []loss{{Client: "c", At: at, Idle: 3 * time.Second}, {Client: "d", At: at, Idle: 3 * time.Second}}
+		}, ""},
+		{"closed while idle by the one that serves", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "b", At: at, Idle: 3 * time.Second}} }, "lost elsewhere"},
+		{"closed while idle for a moment", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "b", At: at, Idle: time.Second}} }, "lost elsewhere"},
 		{"another restart", func(_ *cell, o *outcome) { o.restarts = 1 }, "nrestarts wrong"},
 		{"the wrong one serves", func(_ *cell, o *outcome) { o.after = o.before }, "nrestarts wrong"},
 		{"failure though it serves", func(_ *cell, o *outcome) { o.verdicts[0].Succeeded = false }, "verdict wrong"},

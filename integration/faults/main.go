@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -26,6 +27,7 @@ type options struct {
 	lanes int            // in one machine
 	sites int            // machines at a time
 	times int            // each cell
+	every int            // of the cells, one in so many
 	busy  int            // loops beside it all
 	logs  bool
 }
@@ -39,6 +41,7 @@ func main() {
 	flag.IntVar(&o.lanes, "lanes", 7, "instances of the service in each machine")
 	flag.IntVar(&o.sites, "machines", 2, "machines at a time")
 	flag.IntVar(&o.times, "times", 1, "how often to run each cell")
+	flag.IntVar(&o.every, "every", 1, "run one in so many of the cells")
 	flag.IntVar(&o.busy, "busy", 0, "busy loops beside it all, for a machine that is full")
 	flag.BoolVar(&o.logs, "logs", false, "print the journal of a cell that has failed, to stderr")
 	flag.Parse()
@@ -76,6 +79,9 @@ func faults(ctx context.Context, o options) error {
 
 	idle := keepBusy(ctx, o.busy)
 	defer idle()
+	// The limits of the service follow the machine as it is at the beginning.
+	slowness.Store(int64(min(math.Round(settledSlowness(ctx)), mostSlowness)))
+	program.Say("work takes %d times as long as on an idle machine, and so do limits", slowness.Load())
 	begin := time.Now()
 	b := &board{options: o}
 	b.report.Busy = o.busy
@@ -135,6 +141,10 @@ func (b *board) version(ctx context.Context, v machine.Version, binaries site.Bi
 			b.problem("systemd %s: %v", v, err)
 		}
 	}()
+	if err := s.SlowDown(ctx, int(slowness.Load())); err != nil {
+		b.problem("systemd %s: %v", v, err)
+		return
+	}
 	var lanes []*site.Lane
 	for i := range b.lanes {
 		lane, err := s.Lane(ctx, 8081+i, good)
@@ -165,8 +175,8 @@ func (b *board) version(ctx context.Context, v machine.Version, binaries site.Bi
 
 	var wanted []cell
 	for range b.times {
-		for _, c := range cells {
-			if b.only.MatchString(c.String()) {
+		for i, c := range cells {
+			if i%max(1, b.every) == 0 && b.only.MatchString(c.String()) {
 				wanted = append(wanted, c)
 			}
 		}

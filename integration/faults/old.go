@@ -25,7 +25,7 @@ func (o outcome) outlived(c cell) (all []string) {
 		if !old || pid == o.after.PID {
 			continue
 		}
-		allowed += drainTimeout + time.Duration(float64(slack)*max(1, o.slow))
+		allowed += inService(drainTimeout) + time.Duration(float64(slack)*max(1, o.slow))
 		if lived := until.Sub(since); lived > allowed {
 			all = append(all, fmt.Sprintf("process %d lived for %v after its time, %v is allowed", pid, lived.Round(time.Millisecond), allowed.Round(time.Millisecond)))
 		}
@@ -48,10 +48,10 @@ func (o outcome) oldSince(pid int) (since time.Time, allowed time.Duration, old 
 		case e.PID == pid && name == "handing back":
 			since, allowed, old = at, handedBack, true
 		case e.PID == pid && (name == "draining" || name == "ended"):
-			since, allowed, old = at, endTimeout, true
+			since, allowed, old = at, inService(endTimeout), true
 		case e.PID != pid && e.Generation > o.generationOf(pid) && (name == "serving" || name == "probation"):
 			// It may not have had the time to say so.
-			since, allowed, old = at, endTimeout+time.Second, true
+			since, allowed, old = at, inService(endTimeout)+time.Second, true
 		}
 	}
 	return since, allowed, old

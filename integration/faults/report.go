@@ -49,7 +49,8 @@ type report struct {
 	Refused       int `json:"refused"`
 	LostElsewhere int `json:"lost_elsewhere"` // on connections that no victim held
 	LostOnVictim  int `json:"lost_on_victim"`
-	StateLost     int `json:"state_lost"` // increments that were acknowledged
+	ClosedIdle    int `json:"closed_idle"` // that were idle for longer than a server lingers
+	StateLost     int `json:"state_lost"`  // increments that were acknowledged
 	Stuck         int `json:"stuck"`
 	RestartsWrong int `json:"nrestarts_wrong"`
 	VerdictWrong  int `json:"verdict_wrong"`
@@ -77,6 +78,7 @@ func (r *report) add(one result) {
 	r.Refused += len(one.refused)
 	r.LostElsewhere += len(one.lostElsewhere)
 	r.LostOnVictim += one.lostOnVictim
+	r.ClosedIdle += one.closedIdle
 	r.StateLost += one.stateLost
 	r.TwoWriters += len(one.twoWriters)
 	r.TwoAccepting += len(one.twoAccepting)

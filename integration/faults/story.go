@@ -96,11 +96,13 @@ func stories() []story {
 		{
 			name: "restart", about: "systemctl restart",
 			serves: restarted, restart: true,
+			released: done(inject.Step{Kind: inject.Verb, Name: "drain"}),
 		},
 		{
 			name: "clogged", about: "systemctl restart of a service whose Park hangs",
 			old:    []string{"fault=hungpark"},
 			serves: restarted, restart: true,
+			released: done(inject.Step{Kind: inject.Verb, Name: "drain"}),
 		},
 	}
 }

@@ -16,11 +16,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/integration/faulty/inject"
+	"github.com/instar-project/instar/integration/faulty/units"
 	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/reload/httpdrain"
@@ -120,7 +122,7 @@ func run(ctx context.Context) error {
 			return ctx
 		},
 	}, listeners...)
-	if server.Linger, err = time.ParseDuration(linger); err != nil {
+	if server.Linger, err = limit(linger); err != nil {
 		return err
 	}
 	err = svc.Serve(ctx, server, &fragile{fails: injector.Failing(), closed: make(chan struct{})})
@@ -153,16 +155,29 @@ func (f *fragile) Close() error {
 
 // limits are those of the build.
 func limits() (reload.Config, error) {
-	config := reload.Config{ReadyTimeout: 2 * time.Second, MaxDraining: 2}
+	config := reload.Config{MaxDraining: 2}
 	for value, stamp := range map[*time.Duration]string{
-		&config.Probation: probation, &config.DrainTimeout: drainTimeout, &config.EndTimeout: endTimeout, &config.Standby: standby,
+		&config.ReadyTimeout: "2s", &config.DrainTimeout: drainTimeout, &config.EndTimeout: endTimeout, &config.Standby: standby,
 	} {
 		var err error
-		if *value, err = time.ParseDuration(stamp); err != nil {
+		if *value, err = limit(stamp); err != nil {
 			return config, err
 		}
 	}
-	return config, nil
+	var err error
+	config.Probation, err = time.ParseDuration(probation)
+	return config, err
+}
+
+// limit is a limit as it was stamped, for an idle machine. On one that is slow it is as
+// many times longer as the unit says.
+func limit(stamp string) (time.Duration, error) {
+	d, err := time.ParseDuration(stamp)
+	if err != nil || os.Getenv(units.SlownessVariable) == "" {
+		return d, err
+	}
+	times, err := strconv.Atoi(os.Getenv(units.SlownessVariable))
+	return d * time.Duration(times), err
 }
 
 // settled is how long a build on probation seems well.

@@ -63,6 +63,16 @@ func Install(ctx context.Context, m *machine.Machine, binaries Binaries) (*Site,
 	return s, s.install(ctx, binaries)
 }
 
+// SlowDown makes all limits of the service so many times longer. To be called before
+// the first Lane.
+func (s *Site) SlowDown(ctx context.Context, times int) error {
+	folder := "/etc/systemd/system/" + serviceUnit + ".d"
+	if err := s.Machine.WriteFile(folder+"/slow.conf", []byte(units.Slow(times)), 0o644); err != nil {
+		return err
+	}
+	return s.manager.DaemonReload(ctx)
+}
+
 // Close ends the machine.
 func (s *Site) Close() error { return s.Machine.Close() }
 
