@@ -123,10 +123,13 @@ func (o outcome) victims(c cell) []int {
 	var all []int
 	if o.fired != nil {
 		switch c.fault {
-		case inject.CloseNotify: // it lives on
-		case inject.DiskFull, inject.FailSends:
-			// It lives on, but for a successor that is unwell and cannot park either.
-			if c.step.Side == inject.Successor && c.story.serves == predecessor {
+		case inject.DiskFull, inject.CloseNotify, inject.FailSends:
+			// It lives on, but for a successor that is unwell and cannot park either: its
+			// predecessor has to see it gone.
+			gaveUp := func(e inject.Event) bool {
+				return e.Step != nil && e.Step.Name == "tell refused" && slices.Contains(o.fired.Victims, e.PID)
+			}
+			if slices.ContainsFunc(o.trace, gaveUp) {
 				all = append(all, o.fired.Victims...)
 			}
 		case inject.HangMain: // all that it has accepted is finished

@@ -56,6 +56,12 @@ func TestJudge(t *testing.T) {
 		{"as it should be", func(*cell, *outcome) {}, ""},
 		{"lost on the victim", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "a", At: at}} }, ""},
 		{"lost before it could say so", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "c", At: at}} }, ""},
+		{"lost as its disk is full", func(c *cell, o *outcome) { c.fault = inject.DiskFull; o.counts.Losses = []loss{{Client: "a", At: at}} }, "lost elsewhere"},
+		{"lost as it gives up with a full disk", func(c *cell, o *outcome) {
+			c.fault = inject.DiskFull
+			o.event(inject.Event{PID: 10, Step: &inject.Step{Kind: inject.Verb, Name: "tell refused"}})
+			o.counts.Losses = []loss{{Client: "a", At: at}}
+		}, ""},
 		{"lost on another", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "b", At: at}} }, "lost elsewhere"},
 		{"two that nobody took note of", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "c", At: at}, {Client: "d", At: at}} }, "lost elsewhere"},
 		{"refused", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Refused: true}} }, "refused"},
