@@ -216,7 +216,7 @@ func (s *Service) reportDrain(over <-chan struct{}, deadline time.Time) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
-		s.tellMains(s.flight.connections(), deadline)
+		s.tellMains(s.flight.connections(), deadline, false)
 		select {
 		case <-over:
 			return
@@ -227,14 +227,16 @@ func (s *Service) reportDrain(over <-chan struct{}, deadline time.Time) {
 	}
 }
 
-// tellMains says how many connections this process has left, and until when.
-func (s *Service) tellMains(connections int, deadline time.Time) {
+// tellMains says how many connections this process has left, and until when. ends: it
+// is about to end, and from here on Config.EndTimeout counts.
+func (s *Service) tellMains(connections int, deadline time.Time, ends bool) {
 	s.mains.say(handover.Draining{
 		Party:        handover.Party{Generation: s.generation, PID: s.pid, Build: s.config.Build},
 		Connections:  connections,
 		DeadlineUSec: deadline.UnixMicro(),
 		LeftUSec:     time.Until(deadline).Microseconds(),
 		EndUSec:      s.config.EndTimeout.Microseconds(),
+		Ends:         ends,
 	})
 }
 

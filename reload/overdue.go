@@ -21,7 +21,7 @@ const KilledMessageID = "0f6b4a0d1d8f4f8c9d4c6a5a1f8e2b37"
 
 // takeoverTimeout is how long a predecessor may take between the announcement of a
 // takeover and the takeover. Neither accepts meanwhile.
-const takeoverTimeout = 2*namingTimeout + barrierTimeout/3
+const takeoverTimeout = 2 * namingTimeout
 
 // lookEvery is how often the main process looks for old generations that are overdue.
 const lookEvery = time.Second

@@ -30,6 +30,7 @@ func TestStoppedGenerationIsKilled(t *testing.T) {
 	before := u.dial()
 	before.wantAnswer("1 serving")
 	u.upgrade(1)
+	eventually(t, "the predecessor drains", func() bool { return u.logged("draining") })
 	u.signal(u.pid(1), unix.SIGSTOP)
 	if status := u.exit(1); status != -1 {
 		t.Errorf("the predecessor exits with status %d", status)
@@ -43,6 +44,7 @@ func TestStoppedElderIsKilled(t *testing.T) {
 	u := start(t, drainVariable+"=1s", endVariable+"=100ms")
 	u.dial().wantAnswer("1 serving")
 	u.upgrade(1)
+	eventually(t, "the predecessor drains", func() bool { return u.logged("draining") })
 	u.signal(u.pid(1), unix.SIGSTOP)
 	u.upgrade(2)
 	u.gone(1)

@@ -72,7 +72,7 @@ func (s *Service) perform(a generation.Action) {
 		s.fail()
 
 	case generation.TellReady:
-		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build, Adopts: s.keeper != nil, ProbationUSec: s.config.Probation.Microseconds()})
+		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build, Adopts: s.keeper != nil, Poises: true, ProbationUSec: s.config.Probation.Microseconds()})
 	case generation.TellRefused:
 		s.tell(refusal(a.Err))
 	case generation.TellProven:
@@ -175,7 +175,7 @@ const namingTimeout = 5 * time.Second
 // the successor may go on at once.
 func (s *Service) nameSuccessor(probation bool) {
 	next := s.successor
-	var sent []*notify.Ticket
+	var sent tickets
 	if probation {
 		// A successor that hangs in its probation is this process's to notice: see
 		// generation.State.OnTrial.
@@ -185,20 +185,53 @@ func (s *Service) nameSuccessor(probation bool) {
 	}
 	var ctx context.Context
 	ctx, s.unname = context.WithTimeout(context.Background(), namingTimeout)
-	conclude := func() {
-		for _, t := range sent {
-			if err := t.Wait(ctx); err != nil {
-				s.post(next, generation.Event{Kind: generation.NamingFailed, Err: because(ErrNaming, err)})
-				return
-			}
+	named := func() *generation.Event {
+		if err := sent.wait(ctx); err != nil {
+			return &generation.Event{Kind: generation.NamingFailed, Err: because(ErrNaming, err)}
 		}
 		if probation {
 			next.expect(heartbeatTimeout)
 		}
 		next.tell(s.log, handover.TakenOver{})
-		s.awaitNamed(next)
+		go s.awaitNamed(next)
+		return nil
 	}
-	go conclude()
+	if sent.done() { // as ever, and nobody accepts until the successor knows
+		if failed := named(); failed != nil {
+			s.followUps = append(s.followUps, *failed)
+		}
+		return
+	}
+	go func() {
+		if failed := named(); failed != nil {
+			s.post(next, *failed)
+		}
+	}()
+}
+
+// tickets are those of messages that belong together.
+type tickets []*notify.Ticket
+
+// done reports whether all have been sent, or never will be.
+func (all tickets) done() bool {
+	for _, t := range all {
+		select {
+		case <-t.Done():
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// wait returns nil once all have been sent.
+func (all tickets) wait(ctx context.Context) error {
+	for _, t := range all {
+		if err := t.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // releaseSuccessor ends the probation of the successor.
@@ -211,8 +244,8 @@ func (s *Service) releaseSuccessor() {
 // sayReadyAndMain ends the reload. When systemd reads READY=1 it stops a unit whose
 // main process is dead, and the successor may be dead by then. So this process is
 // main for READY=1; MAINPID= of a dead process systemd ignores.
-func (s *Service) sayReadyAndMain(next *successor) []*notify.Ticket {
-	return []*notify.Ticket{
+func (s *Service) sayReadyAndMain(next *successor) tickets {
+	return tickets{
 		s.notifier.Post(notify.MainPID(s.pid), notify.Ready),
 		// EXTEND_TIMEOUT_USEC= has moved the watchdog's limit as well. A successor that
 		// hangs now is to be noticed within WatchdogSec=.
@@ -266,6 +299,7 @@ func (s *Service) passOn() {
 }
 
 func (s *Service) beginDrain() {
+	s.spare.end()
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
 	d := &drain{cancel, s.gate.sockets()}
 	s.drain = d

@@ -73,6 +73,9 @@ func (s *Service) follow(p *predecessor) {
 		switch m := m.(type) {
 		case handover.Draining:
 			s.heardOfDrain(p.line, m)
+			if m.Ends {
+				go s.poise(p)
+			}
 		case handover.State:
 			descriptors, err := p.line.TakeState(m)
 			if err != nil {

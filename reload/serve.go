@@ -41,6 +41,7 @@ type shell struct {
 	watchdog   context.CancelFunc
 	settled    bool // systemd knows this process, a successor, as its child, or is about to
 	standIns   chan naming
+	spare      spare
 	settling   atomic.Pointer[error] // why systemd may not know it as its child; nil: no reason
 	outcomes   chan started          // of a start
 	pulse      chan struct{}         // taken by the loop, as a sign of life
@@ -158,7 +159,7 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	s.loop(ctx, stop)
 	close(s.done)
 	if s.handedOver.Load() {
-		s.tellMains(0, time.Now()) // and from here on Config.EndTimeout counts
+		s.tellMains(0, time.Now(), true)
 	}
 	if s.starting != nil {
 		s.starting.cancel()
@@ -167,6 +168,8 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 		s.drain.cancel()
 	}
 	err := errors.Join(s.result, s.shut())
+	s.spare.end()
+	s.awaitPoised()
 	if err != nil && s.tookBack {
 		// systemd does not notice the end of a main process that it has not followed to.
 		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/standin"
 	"github.com/instar-project/instar/notify"
 
@@ -86,10 +88,77 @@ func (s *Service) changePlaces() error {
 	return err
 }
 
-// standIn starts a stand-in, if systemd is the parent of this process by now.
+// Between the end of the predecessor and the barrier systemctl stop would not wait for
+// this process, unless another one of the unit is there as well. So the predecessor says
+// when it is about to end, and does not before this process has a stand-in at hand.
+
+// spare is a stand-in that is at hand.
+type spare struct {
+	mu      sync.Mutex
+	process *standin.Process // nil: there is none
+}
+
+// put reports false if there is one already.
+func (s *spare) put(p *standin.Process) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		return false
+	}
+	s.process = p
+	return true
+}
+
+func (s *spare) take() *standin.Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.process
+	s.process = nil
+	return p
+}
+
+func (s *spare) end() {
+	if p := s.take(); p != nil {
+		_ = p.End()
+	}
+}
+
+// poise makes ready for the end of the predecessor, and tells it.
+func (s *Service) poise(p *predecessor) {
+	one, err := startStandIn()
+	if err != nil {
+		return // settle tries again, and says so
+	}
+	if phase := s.currentPhase(); !phase.Main() || phase == generation.TakingOver || !s.spare.put(one) {
+		_ = one.End()
+	}
+	if err := p.line.Send(handover.Poised{}); err != nil {
+		s.log.Debug("predecessor", "error", err)
+	}
+}
+
+// awaitPoised waits for a moment until the successor is ready for the end of this process.
+func (s *Service) awaitPoised() {
+	next := s.successor
+	if !s.handedOver.Load() || next == nil || !next.poises || next.superseded.Load() {
+		return
+	}
+	select {
+	case <-next.poised:
+	case <-next.ended:
+	case <-time.After(lastMoment):
+		// It has other worries, or has been followed in turn.
+	}
+}
+
+// standIn returns the stand-in at hand, or starts one, if systemd is the parent of this
+// process by now.
 func (s *Service) standIn() (*standin.Process, error) {
 	if os.Getppid() == s.predecessor.pid {
 		return nil, fmt.Errorf("the predecessor, PID %d, has not ended", s.predecessor.pid)
+	}
+	if p := s.spare.take(); p != nil {
+		return p, nil
 	}
 	return startStandIn()
 }

@@ -24,6 +24,7 @@ type successor struct {
 	line        *handover.Conn
 	build       string
 	adopts      bool     // it wants what is in the store
+	poises      bool     // it says when this process may end
 	left        []string // what it was started without: see Command.LeftBehind
 	startedWith string   // see Command.StartedWith
 	started     time.Time
@@ -32,6 +33,7 @@ type successor struct {
 	heard      atomic.Bool   // it has said something
 	superseded atomic.Bool   // it has a successor of its own, or is about to
 	stopping   atomic.Bool   // it was told to stop
+	poised     chan struct{} // closed when it is ready to be without this process
 	ended      chan struct{} // closed when its process has gone
 
 	lastWords atomic.Pointer[os.File] // where it says why it crashes; nil: nowhere
@@ -67,7 +69,7 @@ func (s *Service) spawn(ctx context.Context) (*successor, error) {
 		return nil, start.failed(err)
 	}
 	return &successor{
-		process: process, line: line, started: time.Now(), ended: make(chan struct{}),
+		process: process, line: line, started: time.Now(), poised: make(chan struct{}), ended: make(chan struct{}),
 		left: bounded(slices.Concat(start.LeftBehind, left)), startedWith: start.StartedWith,
 	}, nil
 }
@@ -220,7 +222,7 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 			return generation.Event{Kind: generation.SuccessorGarbled, Err: err}, true
 		}
 		next.late.stop()
-		next.build, next.adopts = m.Build, m.Adopts
+		next.build, next.adopts, next.poises = m.Build, m.Adopts, m.Poises
 		return generation.Event{Kind: generation.SuccessorReady, Probation: m.ProbationUSec > 0}, true
 	case handover.Adopted:
 		next.late.stop()
@@ -236,6 +238,13 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 	case handover.Unhealthy:
 		next.late.stop()
 		return generation.Event{Kind: generation.SuccessorUnhealthy, Err: heard(ErrUnhealthy, m.Reason, m.Public, m.Errno)}, true
+	case handover.Poised:
+		select {
+		case <-next.poised:
+		default:
+			close(next.poised)
+		}
+		return generation.Event{}, false
 	case handover.Superseded:
 		next.superseded.Store(true)
 		return generation.Event{Kind: generation.SuccessorSuperseded}, true

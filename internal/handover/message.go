@@ -109,6 +109,8 @@ type (
 		// live after it, in microseconds; negative: for ever.
 		LeftUSec int64 `json:"left_usec,omitempty"`
 		EndUSec  int64 `json:"end_usec,omitempty"`
+		// Ends: the drain is over, and the sender's process is about to end.
+		Ends bool `json:"ends,omitempty"`
 	}
 
 	// Older is a generation before the sender's, LeftUSec and EndUSec as in Draining.
@@ -152,6 +154,8 @@ type (
 		Build    string  `json:"build"`
 		// Adopts: the sender wants State before the takeover, and answers Adopted.
 		Adopts bool `json:"adopts,omitempty"`
+		// Poises: the sender answers a Draining that says Ends.
+		Poises bool `json:"poises,omitempty"`
 		// ProbationUSec is how long the sender wants to serve before it calls
 		// itself proven, in microseconds. Zero: it is proven by being ready.
 		ProbationUSec int64 `json:"probation_usec,omitempty"`
@@ -207,6 +211,10 @@ type (
 	// crashes, if it does.
 	LastWords struct{}
 
+	// Poised says that the sender is ready to be without its predecessor: the
+	// receiver's process may end.
+	Poised struct{}
+
 	// Stopping says that the sender was told to stop, so its end is no reason
 	// to take back.
 	Stopping struct{}
@@ -234,6 +242,7 @@ func (Resumed) kind() string     { return "resumed" }
 func (Stored) kind() string      { return "stored" }
 func (Removed) kind() string     { return "removed" }
 func (LastWords) kind() string   { return "last-words" }
+func (Poised) kind() string      { return "poised" }
 func (Stopping) kind() string    { return "stopping" }
 
 // ErrUnknownType marks a message of a type this build doesn't know: to be
@@ -307,6 +316,8 @@ func Decode(datagram []byte) (Message, error) {
 		return decode[Removed](datagram)
 	case "last-words":
 		return decode[LastWords](datagram)
+	case "poised":
+		return decode[Poised](datagram)
 	case "stopping":
 		return decode[Stopping](datagram)
 	case "":

@@ -59,6 +59,7 @@ var messages = []struct {
 	{Stored{Names: []string{"instar.blob.a"}}, `{"type":"stored","names":["instar.blob.a"]}`},
 	{Removed{Names: []string{"instar.blob.a", "instar.fd.b"}}, `{"type":"removed","names":["instar.blob.a","instar.fd.b"]}`},
 	{LastWords{}, `{"type":"last-words"}`},
+	{Poised{}, `{"type":"poised"}`},
 	{Stopping{}, `{"type":"stopping"}`},
 }
 
