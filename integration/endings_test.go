@@ -122,3 +122,31 @@ func TestMovedOutOfItsControlGroup(t *testing.T) {
 		}
 	})
 }
+
+// systemctl stop waits for a drain at every moment, also when the predecessor has just
+// ended and systemd does not know the main process as its child yet.
+func TestStopWhenThePredecessorEnds(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.release("web", "integration/faulty", "version=v1", "standby=1ms")
+		s.install("web")
+		for range 8 {
+			s.must(s.manager.Start(s.ctx, "web.service"))
+			predecessor := s.mainPID("web")
+			s.upgrade("web")
+			held := s.hold()
+			for unix.Kill(predecessor, 0) == nil {
+				time.Sleep(100 * time.Microsecond)
+			}
+			stopped := make(chan error, 1)
+			go func() { stopped <- s.manager.Stop(s.ctx, "web.service") }()
+			s.eventually("the service stops", func() bool { return s.show("web", "ActiveState") != "active" })
+			if err := held.release(); err != nil {
+				t.Errorf("a request under way: %v\n%s", err, s.journal())
+			}
+			s.must(<-stopped)
+			if result := s.show("web", "Result"); result != "success" {
+				t.Errorf("Result=%s", result)
+			}
+		}
+	})
+}

@@ -245,7 +245,7 @@ func TestLogRotation(t *testing.T) {
 				t.Errorf("%s has %q, want %q", path, got, want)
 			}
 		}
-		generation := rotate(1)
+		rotate(1)
 		d.wants("say second", "v1")
 		lines(file+".1", "first")
 		lines(file, "second")
@@ -255,7 +255,7 @@ func TestLogRotation(t *testing.T) {
 		s.must(s.manager.DaemonReload(s.ctx))
 		s.must(s.manager.Restart(s.ctx, "statusd.service"))
 		d.generation(1)
-		generation = rotate(1)
+		generation := rotate(1)
 		d.wants("say third", "v1")
 		lines(file+".1", "second third")
 		d.needed("StandardOutput=/var/log/heir.log: it was rotated, and the service goes on with the old file: open /var/log/heir.log: permission denied")

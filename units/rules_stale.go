@@ -15,16 +15,18 @@ var staleRules = []Rule{{
 	Summary: "credentials that a reload renews",
 	check: onService(func(u *Unit, o Options, report reporter) {
 		for _, name := range []string{"LoadCredential", "LoadCredentialEncrypted", "ImportCredential", "SetCredential", "SetCredentialEncrypted"} {
-			for _, d := range u.list("Service", name) {
-				switch {
-				case o.Systemd > 0 && o.Systemd < RefreshOnReload:
-					report(u, d, fmt.Sprintf("a credential that is renewed reaches the service at a restart, and not at a reload: before systemd %d nothing changes that", RefreshOnReload), "")
-				case !u.refreshes("credentials"):
-					at, _ := u.last("Service", "RefreshOnReload")
-					report(u, at, "a credential that is renewed reaches the service at a restart, and not at a reload", "RefreshOnReload=credentials")
-				}
-				return
+			all := u.list("Service", name)
+			if len(all) == 0 {
+				continue
 			}
+			switch {
+			case o.Systemd > 0 && o.Systemd < RefreshOnReload:
+				report(u, all[0], fmt.Sprintf("a credential that is renewed reaches the service at a restart, and not at a reload: before systemd %d nothing changes that", RefreshOnReload), "")
+			case !u.refreshes("credentials"):
+				at, _ := u.last("Service", "RefreshOnReload")
+				report(u, at, "a credential that is renewed reaches the service at a restart, and not at a reload", "RefreshOnReload=credentials")
+			}
+			return // one is enough
 		}
 	}),
 }, {

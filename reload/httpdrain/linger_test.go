@@ -265,7 +265,6 @@ func TestMidway(t *testing.T) {
 
 // The settings of the user's server are those of the one that serves.
 func TestSettings(t *testing.T) {
-	type key struct{}
 	states := make(chan http.ConnState, 8)
 	s := start(t, forEver, 1, func(user *http.Server, listeners []net.Listener) []net.Listener {
 		user.MaxHeaderBytes = 1
