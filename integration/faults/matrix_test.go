@@ -112,6 +112,17 @@ func TestForecasts(t *testing.T) {
 		{inject.Predecessor, "spawn", inject.CloseNotify, []forecast{systemdRestarts}},
 		{inject.Predecessor, "draining", inject.CloseNotify, []forecast{carriesOn}},
 		{inject.Successor, "ready", inject.CloseNotify, []forecast{systemdRestarts}},
+		{inject.Predecessor, "store", inject.StopPredecessor, []forecast{systemdRestarts}},
+		{inject.Predecessor, "draining", inject.StopPredecessor, []forecast{carriesOn}},
+		{inject.Predecessor, "store", inject.StopBoth, []forecast{systemdRestarts}},
+		{inject.Predecessor, "ended", inject.HangMain, []forecast{carriesOn}},
+		{inject.Predecessor, "store", inject.HangPark, []forecast{systemdRestarts}},
+		{inject.Successor, "ready", inject.HangAdopt, []forecast{takesBack}},
+		{inject.Predecessor, "preparing", inject.FailServer, []forecast{systemdRestarts}},
+		{inject.Predecessor, "draining", inject.FailServer, []forecast{carriesOn}},
+		{inject.Successor, "ready", inject.FailServer, []forecast{takesBack}},
+		{inject.Predecessor, "spawn", inject.FailSends, []forecast{takesBack}},
+		{inject.Predecessor, "name successor", inject.FailSends, []forecast{carriesOn}},
 	} {
 		for _, step := range r.steps {
 			if step.Side != c.side || step.Name != c.name {

@@ -17,8 +17,8 @@ const (
 
 // outlived returns the processes that were no longer needed and did not go in time.
 func (o outcome) outlived(c cell) (all []string) {
-	if c.story.restart {
-		return nil // systemd ends them
+	if c.story.restart || c.fault == inject.StopBoth {
+		return nil // systemd ends them: nobody else is left to do it
 	}
 	for pid, until := range o.lived {
 		since, allowed, old := o.oldSince(pid)

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -85,24 +84,25 @@ const SendsFailFor = time.Second
 // maxRights is how many descriptors one message holds (SCM_MAX_FD).
 const maxRights = 253
 
-// stop returns when the process is stopped. A signal to oneself stops another
-// thread first, and this one goes on meanwhile: hence to the thread.
+// stopFor is for how long a process that is stopped is stopped again if it goes on. systemd
+// sends SIGCONT after the reload signal (pidref_kill_and_sigcont), and on a busy machine
+// an upgrade is well under way by then.
+const stopFor = 500 * time.Millisecond
+
+// stop stops a process, which may be this one, and returns after stopFor.
 func stop(pid int) {
 	if pid == os.Getpid() {
+		// A signal to oneself stops another thread first, and this one goes on
+		// meanwhile: hence to the thread.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		_ = unix.Tgkill(pid, unix.Gettid(), unix.SIGSTOP)
-		// On a busy machine the kernel was seen to take a while.
-		time.Sleep(100 * time.Millisecond)
-		return
 	}
-	_ = syscall.Kill(pid, syscall.SIGSTOP)
-	for range 1000 {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if _, after, ok := strings.Cut(string(stat), ") "); err != nil || !ok || after[0] == 'T' {
-			return
+	for began := time.Now(); time.Since(began) < stopFor; time.Sleep(5 * time.Millisecond) {
+		if pid == os.Getpid() {
+			_ = unix.Tgkill(pid, unix.Gettid(), unix.SIGSTOP)
+		} else if syscall.Kill(pid, syscall.SIGSTOP) != nil {
+			return // it has gone
 		}
-		runtime.Gosched()
 	}
 }
 

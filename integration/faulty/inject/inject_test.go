@@ -118,13 +118,14 @@ func TestAnotherGeneration(t *testing.T) {
 	}
 }
 
-// A successor is stopped before its predecessor goes on.
+// A process is stopped, and stays so although somebody lets it go on at once.
 func TestStop(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	time.AfterFunc(stopFor/4, func() { _ = cmd.Process.Signal(syscall.SIGCONT) })
 	stop(cmd.Process.Pid)
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")
 	if err != nil {
