@@ -17,13 +17,16 @@ import (
 func Scaled(d time.Duration) time.Duration { return time.Duration(float64(d) * Slowness()) }
 
 // Slowness is how many times longer than on an idle machine work takes, at least 1: as
-// an average over the last seconds.
+// an average over the last seconds, and not less than the service's limits have grown by.
 func Slowness() float64 {
 	measuring()
-	return max(1, math.Float64frombits(slowness.Load()))
+	return max(1, float64(slowedDown.Load()), math.Float64frombits(slowness.Load()))
 }
 
-var slowness atomic.Uint64
+var (
+	slowness   atomic.Uint64 // of the bits of a float
+	slowedDown atomic.Int64  // what SlowDown was given
+)
 
 var measuring = sync.OnceFunc(func() {
 	const every, burst, remembered = 100 * time.Millisecond, 4 * time.Millisecond, 50

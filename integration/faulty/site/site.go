@@ -63,9 +63,11 @@ func Install(ctx context.Context, m *machine.Machine, binaries Binaries) (*Site,
 	return s, s.install(ctx, binaries)
 }
 
-// SlowDown makes all limits of the service so many times longer. To be called before
-// the first Lane.
+// SlowDown makes all limits of the service, and of those who wait for it, so many times
+// longer. To be called before the first Lane; of several sites each has to be given the
+// same.
 func (s *Site) SlowDown(ctx context.Context, times int) error {
+	slowedDown.Store(int64(times))
 	folder := "/etc/systemd/system/" + serviceUnit + ".d"
 	if err := s.Machine.WriteFile(folder+"/slow.conf", []byte(units.Slow(times)), 0o644); err != nil {
 		return err
