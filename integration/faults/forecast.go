@@ -180,9 +180,11 @@ func (r recording) predecessorHangs(m moment) []forecast {
 		return []forecast{systemdRestarts} // the successor dies as well
 	case m.main == predecessor && !m.announced, m.main == predecessor && m.named(r):
 		return []forecast{systemdRestarts}
-	case m.main == successor && r.story.serves == successor:
+	case m.main == successor && r.story.serves == successor && !m.watched:
 		return []forecast{carriesOn}
 	}
+	// A successor on trial leaves it to its predecessor to notice that it hangs, and is
+	// restarted by the watchdog unless its predecessor is ended before that.
 	return []forecast{systemdRestarts, carriesOn}
 }
 
