@@ -180,7 +180,7 @@ func (r recording) predecessorHangs(m moment) []forecast {
 		return []forecast{systemdRestarts} // the successor dies as well
 	case m.main == predecessor && !m.announced, m.main == predecessor && m.named(r):
 		return []forecast{systemdRestarts}
-	case m.main == successor && r.story.serves == successor && !m.watched:
+	case m.main == successor && r.story.serves == successor && !m.watched && m.step.Name != "release":
 		return []forecast{carriesOn}
 	}
 	// A successor on trial leaves it to its predecessor to notice that it hangs, and is
