@@ -82,14 +82,10 @@ func serveState(t *testing.T, unit string, all func() map[string]dbus.Variant) {
 func TestStatusOfBadCompany(t *testing.T) {
 	startBus(t)
 	// One after the other would never answer: each waits until the other is asked.
-	left, right := make(chan struct{}), make(chan struct{})
-	meet := func(mine, other chan struct{}) map[string]dbus.Variant {
-		close(mine)
-		<-other
-		return map[string]dbus.Variant{"Generation": dbus.MakeVariant(uint32(2)), "Phase": dbus.MakeVariant("serving")}
-	}
-	serveState(t, "left.service", func() map[string]dbus.Variant { return meet(left, right) })
-	serveState(t, "right.service", func() map[string]dbus.Variant { return meet(right, left) })
+	meeting := make(chan struct{})
+	well := map[string]dbus.Variant{"Generation": dbus.MakeVariant(uint32(2)), "Phase": dbus.MakeVariant("serving")}
+	serveState(t, "left.service", func() map[string]dbus.Variant { meeting <- struct{}{}; return well })
+	serveState(t, "right.service", func() map[string]dbus.Variant { <-meeting; return well })
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
 	serveState(t, "hung.service", func() map[string]dbus.Variant { <-hang; return nil })
@@ -102,7 +98,6 @@ func TestStatusOfBadCompany(t *testing.T) {
 		}
 	})
 	for _, args := range []string{"status", "status --json"} {
-		left, right = make(chan struct{}), make(chan struct{})
 		var stdout bytes.Buffer
 		cmd := root()
 		cmd.SetOut(&stdout)
