@@ -129,7 +129,12 @@ func (o outcome) victims(c cell) []int {
 			gaveUp := func(e inject.Event) bool {
 				return e.Step != nil && e.Step.Name == "tell refused" && slices.Contains(o.fired.Victims, e.PID)
 			}
-			if slices.ContainsFunc(o.trace, gaveUp) {
+			drains := func(e inject.Event) bool {
+				return e.Step != nil && e.Step.Name == "draining" && slices.Contains(o.fired.Victims, e.PID)
+			}
+			// And one that cannot name its successor never drains: it is ended in the end.
+			mute := c.fault == inject.CloseNotify && o.after.PID != o.before.PID && !slices.ContainsFunc(o.trace, drains)
+			if mute || slices.ContainsFunc(o.trace, gaveUp) {
 				all = append(all, o.fired.Victims...)
 			}
 		case inject.HangMain: // all that it has accepted is finished

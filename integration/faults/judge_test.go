@@ -62,6 +62,15 @@ func TestJudge(t *testing.T) {
 			o.event(inject.Event{PID: 10, Step: &inject.Step{Kind: inject.Verb, Name: "tell refused"}})
 			o.counts.Losses = []loss{{Client: "a", At: at}}
 		}, ""},
+		{"lost in the drain of a mute one", func(c *cell, o *outcome) {
+			c.fault = inject.CloseNotify
+			o.phase(10, 2, "draining")
+			o.counts.Losses = []loss{{Client: "a", At: at}}
+		}, "lost elsewhere"},
+		{"lost as a mute one that never drains is ended", func(c *cell, o *outcome) {
+			c.fault = inject.CloseNotify
+			o.counts.Losses = []loss{{Client: "a", At: at}}
+		}, ""},
 		{"lost on another", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "b", At: at}} }, "lost elsewhere"},
 		{"two that nobody took note of", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "c", At: at}, {Client: "d", At: at}} }, "lost elsewhere"},
 		{"refused", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Refused: true}} }, "refused"},
