@@ -147,6 +147,28 @@ func TestStopWhenThePredecessorEnds(t *testing.T) {
 			if result := s.show("web", "Result"); result != "success" {
 				t.Errorf("Result=%s", result)
 			}
+			_, err := s.manager.Systemctl(s.ctx, "reset-failed", "web.service") // the limit of starts
+			s.must(err)
+		}
+	})
+}
+
+// A predecessor that hangs while it watches a successor on trial is killed when that one
+// has proven itself: nobody else would end the trial.
+func TestPredecessorHangsInProbation(t *testing.T) {
+	onTrial(t, func(t *testing.T, s *site) {
+		predecessor, successor, reloaded := s.begin("probation=1s")
+		s.must(unix.Kill(predecessor, unix.SIGSTOP))
+		s.gone(predecessor)
+		s.must(<-reloaded)
+		if pid := s.mainPID("web"); pid != successor {
+			t.Errorf("MainPID is %d, want %d", pid, successor)
+		}
+		if a := s.ask("/"); a.generation != 2 {
+			t.Errorf("it answers as %+v", a)
+		}
+		if n := s.show("web", "NRestarts"); n != "0" {
+			t.Errorf("NRestarts=%s\n%s", n, s.journal())
 		}
 	})
 }

@@ -71,12 +71,23 @@ func (s *Service) expectTakeover(p *predecessor) {
 	s.expectWithin(p, takeoverTimeout, 0)
 }
 
-func (s *Service) expectEnd(p *predecessor) {
+func (s *Service) expectEnd(p *predecessor, trial time.Duration) {
 	drain, end := p.drain, p.end
 	if end == 0 { // an older build does not say
 		drain, end = s.config.DrainTimeout, s.config.EndTimeout
 	}
-	s.expectWithin(p, s.config.Probation+drain, end)
+	s.expectWithin(p, trial+drain, end)
+}
+
+// releaseTimeout is how long that may take: less than the margin of extension.
+const releaseTimeout = heartbeatTimeout + 2*time.Second
+
+// expectRelease notes that the predecessor has to answer: nobody pings the watchdog for a
+// process on trial, and a predecessor that hangs will not end the trial.
+func (s *Service) expectRelease(p *predecessor) {
+	if p != nil {
+		s.expectWithin(p, releaseTimeout, 0)
+	}
 }
 
 func (s *Service) expectWithin(p *predecessor, left, end time.Duration) {

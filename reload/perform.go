@@ -9,6 +9,8 @@ import (
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/notify"
+
+	"golang.org/x/sys/unix"
 )
 
 // barrierTimeout bounds how long systemd may take to read what it was sent.
@@ -77,6 +79,7 @@ func (s *Service) perform(a generation.Action) {
 		s.tell(refusal(a.Err))
 	case generation.TellProven:
 		s.tell(handover.Proven{})
+		s.expectRelease(s.predecessor)
 	case generation.TellUnhealthy:
 		s.tell(unwell(s.upgrade.reason))
 	case generation.TellStopping:
@@ -270,8 +273,8 @@ func (s *Service) awaitNamed(next *successor) {
 		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
 		err := s.notifier.Barrier(ctx)
 		cancel()
-		if err == nil || errors.Is(err, errors.ErrUnsupported) {
-			break
+		if err == nil || !passes(err) {
+			break // and if it never will, waiting is of no use
 		}
 		if !told {
 			s.log.Warn("systemd takes its time to follow to the new main process, so this one waits", "error", err)
@@ -285,6 +288,19 @@ func (s *Service) awaitNamed(next *successor) {
 		}
 	}
 	s.post(next, generation.Event{Kind: generation.Named})
+}
+
+// passes reports whether a barrier that has failed may succeed later: systemd is busy, or
+// there is a lack of descriptors. It does not where nobody receives.
+func passes(err error) bool {
+	for _, passing := range []error{
+		context.DeadlineExceeded, unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.ETOOMANYREFS,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
 }
 
 // passOn asks the successor to reload as systemd asks a main process. One that is

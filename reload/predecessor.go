@@ -88,13 +88,14 @@ func (s *Service) follow(p *predecessor) {
 			s.expectTakeover(p)
 			s.post(m, generation.Event{Kind: generation.TakeoverBegun})
 		case handover.TakenOver:
-			s.expectEnd(p)
+			s.expectEnd(p, s.config.Probation)
 			s.post(nil, generation.Event{Kind: generation.TakenOver, Probation: s.config.Probation > 0})
 		case handover.Verdict:
 			s.verdicts.learn(fromWire(m))
 			s.post(nil, generation.Event{Kind: generation.Confirmed})
 			s.shown.changed()
 		case handover.Released:
+			s.expectEnd(p, 0)
 			s.post(nil, generation.Event{Kind: generation.Released})
 		}
 	})
