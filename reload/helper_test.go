@@ -84,6 +84,11 @@ func behave(file string) int {
 			}
 			return standin.Start()
 		}
+	case "tells-stand-in":
+		startStandIn = func() (*standin.Process, error) {
+			fmt.Fprintln(stderr, "a stand-in for a child of", os.Getppid())
+			return standin.Start()
+		}
 	case "major-2": // is all of the service, but of another time
 		handover.Current.Major = 2
 	}

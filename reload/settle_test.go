@@ -2,6 +2,7 @@ package reload
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -83,4 +84,18 @@ func TestSettlingWithoutDescriptors(t *testing.T) {
 	}
 	u.wantNoStandIn(standIn)
 	eventually(t, "it has settled", func() bool { return after.ask("unsettled") == "<nil>" })
+}
+
+// Between the end of the predecessor and the barrier systemctl stop would not wait for
+// the main process, if that were the only one of the unit.
+func TestStandInBeforeThePredecessorEnds(t *testing.T) {
+	u := startAs(t, "serve", standbyVariable+"=1ms")
+	u.behave("tells-stand-in")
+	u.upgrade(1)
+	u.exit(1)
+	eventually(t, "there was a stand-in before", func() bool {
+		return u.logged(fmt.Sprint("a stand-in for a child of ", u.pid(1)))
+	})
+	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
+	u.dial().wantAnswer("2 serving")
 }
