@@ -102,10 +102,10 @@ const lastMoment = time.Second
 // the whole unit (systemctl kill, a logrotate script) is no answer of the build: a
 // process that it has killed is asked again.
 func (s *Service) askSuccessor(ctx context.Context) error {
-	const tries = 3
 	for try := 1; ; try++ {
+		sleep(ctx, strayPause(try))
 		state, err := s.askOnce(ctx)
-		if state == nil || !killedBy(state, syscall.SIGHUP) || try == tries {
+		if state == nil || !killedBy(state, syscall.SIGHUP) || try == maxStarts {
 			return err
 		}
 		s.log.Info("a preflight was killed by a SIGHUP that was not for it; it is asked again", "pid", state.Pid())

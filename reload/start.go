@@ -23,16 +23,29 @@ type started struct {
 
 // maxStarts is how often a successor is started that somebody kills by the reload
 // signal before it can handle it.
-const maxStarts = 3
+const maxStarts = 4
 
+// strayPause is how long to wait before the start of the n-th process for an attempt.
+// systemd looks for new processes of a unit that it signals until it finds none.
+func strayPause(n int) time.Duration {
+	const shortest = 100 * time.Millisecond
+	if n <= 1 {
+		return 0
+	}
+	return shortest << (n - 2)
+}
+
+// beginStart starts a successor: the first one of this attempt, or another.
 func (s *Service) beginStart() {
 	ctx, cancel := context.WithCancel(context.Background())
 	one := &starting{cancel}
 	s.starting = one
 	s.reserve.empty()
+	pause := strayPause(s.starts)
 	go func() {
 		ready := make(chan started, 1)
 		go func() {
+			sleep(ctx, pause)
 			next, err := s.spawn(ctx)
 			ready <- started{one, next, err}
 		}()
@@ -50,6 +63,14 @@ func (s *Service) beginStart() {
 			r.abandon()
 		}
 	}()
+}
+
+// sleep returns after d, or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 // abandon ends a process that nobody wants any more.
