@@ -55,6 +55,9 @@ func TestStopAtAnyMoment(t *testing.T) {
 			s.must(err)
 		}
 		stop()
+		if t.Failed() {
+			t.Log(s.journal())
+		}
 	})
 }
 

@@ -8,7 +8,8 @@ func draining(s State, e Event) (State, []Action) {
 		return s.passOn(e)
 	case SuccessorDied:
 		if s.Superseded || s.SuccessorStopping {
-			return s, nil
+			s.Lasted = true // nobody to take back from
+			return s.endIfDispensable()
 		}
 		s.Failed, s.Drained, s.Lasted = false, false, false
 		return s.to(Resuming), []Action{because(Blame, e.Err), {Verb: NameSelf}, {Verb: TellResumed}, {Verb: Resume}, {Verb: Adopt}}
@@ -40,7 +41,7 @@ func draining(s State, e Event) (State, []Action) {
 // endIfDispensable ends a process that drains once nothing is in flight and nobody
 // may need it to take back.
 func (s State) endIfDispensable(first ...Action) (State, []Action) {
-	if s.Phase == Draining && s.Drained && !s.Failed && (s.Lasted || s.Superseded || s.SuccessorStopping) {
+	if s.Phase == Draining && s.Drained && !s.Failed && (s.Lasted || s.Superseded) {
 		return s.end(nil, first...)
 	}
 	return s, first

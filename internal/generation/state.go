@@ -70,8 +70,10 @@ func Step(s State, e Event) (State, []Action) {
 		s.Superseded = false
 		return s, nil
 	case SuccessorStopping:
+		// This process stays: systemd stops the unit, and if it finds no other process
+		// beside a main process that is not its child, it does not wait for that one.
 		s.SuccessorStopping = true
-		return s.endIfDispensable()
+		return s, nil
 	case Confirmed:
 		s.Confirmed = true
 		return s, nil
