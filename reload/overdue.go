@@ -26,6 +26,9 @@ const takeoverTimeout = 2 * namingTimeout
 // lookEvery is how often the main process looks for old generations that are overdue.
 const lookEvery = time.Second
 
+// noSignal asks whether a process is there.
+const noSignal = syscall.Signal(0)
+
 // know takes note of the generations that the predecessor knows of.
 func (e *elders) know(older []handover.Older) {
 	e.mu.Lock()
@@ -79,7 +82,8 @@ func (s *Service) expectEnd(p *predecessor, trial time.Duration) {
 	s.expectWithin(p, trial+drain, end)
 }
 
-// releaseTimeout is how long that may take: less than the margin of extension.
+// releaseTimeout is how long a predecessor may take to answer a successor that has proven
+// itself: less than the margin of extension, after which the watchdog strikes.
 const releaseTimeout = heartbeatTimeout + 2*time.Second
 
 // expectRelease notes that the predecessor has to answer: nobody pings the watchdog for a
@@ -159,6 +163,3 @@ func (s *Service) endElder(one elder) {
 		"INSTAR_FROM_PID":        fmt.Sprint(one.PID),
 	})
 }
-
-// noSignal asks whether a process is there.
-const noSignal = syscall.Signal(0)
