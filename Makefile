@@ -25,6 +25,10 @@ check: ## gofmt, vet, staticcheck, govulncheck
 	$(TOOL) staticcheck ./...
 	@scripts/vulncheck
 
+.PHONY: prose
+prose: ## words that hide a sentence's subject, per 1,000 words; fails above the budget
+	@$(GO) run ./scripts/prose
+
 .PHONY: unit
 unit: ## unit tests with the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v -e /integration$$ -e /internal/generation$$)
