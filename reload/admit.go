@@ -3,6 +3,8 @@ package reload
 import (
 	"errors"
 	"net"
+
+	"github.com/instar-project/instar/reload/internal/intake"
 )
 
 // Admit serves the connections of ln, which is a [Service.Listener], for a [Keeper]: each
@@ -21,12 +23,12 @@ type admission struct {
 }
 
 func (a *admission) Serve() error {
-	ln, ok := a.ln.(*listener)
+	ln, ok := a.ln.(*intake.Listener)
 	if !ok {
 		return errors.New("reload: Admit takes a listener of Service.Listener")
 	}
 	for {
-		_, err := ln.accept(a.admit)
+		_, err := ln.AcceptWith(a.admit)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}

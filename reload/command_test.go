@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
@@ -125,7 +126,7 @@ func TestDirectory(t *testing.T) {
 // A descriptor that a program leaves open for its own children is not its successor's,
 // and stays as it is.
 func TestOthersAreNotInherited(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -216,7 +216,7 @@ func (s *Service) reportDrain(over <-chan struct{}, deadline time.Time) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
-		s.tellMains(s.flight.connections(), deadline, false)
+		s.tellMains(s.intake.Connections(), deadline, false)
 		select {
 		case <-over:
 			return

@@ -19,6 +19,7 @@ import (
 	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/standin"
+	"github.com/instar-project/instar/internal/testkit"
 
 	"golang.org/x/sys/unix"
 )
@@ -219,7 +220,7 @@ func converse(svc *Service, c net.Conn) {
 			dir, _ := os.Getwd()
 			fmt.Fprintln(c, command.Argv[1:], slices.Contains(command.Environ, "RELOAD_TEST_OWN=1"), command.Dir, dir)
 		case "what":
-			fmt.Fprintln(c, runtime.NumGoroutine(), len(descriptors("/proc/self/fd")))
+			fmt.Fprintln(c, runtime.NumGoroutine(), len(testkit.Descriptors("/proc/self/fd")))
 		case "unsettled":
 			fmt.Fprintln(c, svc.unsettled())
 		case "fill": // no descriptor is free any more

@@ -3,6 +3,7 @@ package reload
 import (
 	"testing"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,7 @@ func TestAdoptHangs(t *testing.T) {
 		u := startAs(t, "adopt-hangs", readyVariable+"=300ms")
 		u.behave("adopt-fails")
 		u.reload(1)
-		eventually(t, "the predecessor takes back", func() bool { return u.logged("adopting hangs") })
+		testkit.Eventually(t, "the predecessor takes back", func() bool { return u.logged("adopting hangs") })
 		if stops {
 			u.signal(u.pid(1), unix.SIGTERM)
 			u.manager.Wait(notifytest.Has("STOPPING=1"))
@@ -45,9 +46,9 @@ func TestWatchdogSpeaksForTheLoop(t *testing.T) {
 	u.behave("serve")
 	u.reload(1)
 	const stuck = "the service is stuck in an action, so its watchdog is not pinged"
-	eventually(t, "the loop is stuck", func() bool { return u.logged(stuck) })
+	testkit.Eventually(t, "the loop is stuck", func() bool { return u.logged(stuck) })
 	before, looks := pings(u), u.loggings(stuck)
-	eventually(t, "it is looked at a few times more", func() bool { return u.loggings(stuck) >= looks+5 })
+	testkit.Eventually(t, "it is looked at a few times more", func() bool { return u.loggings(stuck) >= looks+5 })
 	if after := pings(u); after != before {
 		t.Errorf("%d pings for a service that is stuck", after-before)
 	}

@@ -3,6 +3,8 @@ package reload
 import (
 	"net"
 	"testing"
+
+	"github.com/instar-project/instar/internal/testkit"
 )
 
 // An answer comes from the address that was asked, whichever way the socket is bound.
@@ -15,14 +17,14 @@ func TestMultihomed(t *testing.T) {
 		{"udp4", "127.0.0.7:0", "127.0.0.7"},
 	} {
 		t.Run(c.network+" "+c.bound+" "+c.asked, func(t *testing.T) {
-			checkLeaks(t)
+			testkit.CheckLeaks(t)
 			inner, err := net.ListenPacket(c.network, c.bound)
 			if err != nil {
 				t.Fatal(err)
 			}
 			s := gated()
-			pc := s.gatePackets("x", inner)
-			s.gate.Open()
+			pc := s.intake.PacketConn("x", inner)
+			s.intake.Open()
 			port := inner.LocalAddr().(*net.UDPAddr).Port
 			// A connected socket takes no datagrams from elsewhere.
 			client, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: net.ParseIP(c.asked), Port: port})
@@ -44,7 +46,7 @@ func TestMultihomed(t *testing.T) {
 			})
 			ended := make(chan error)
 			go func() { ended <- server.Serve() }()
-			within(t, "an answer", func() {
+			testkit.Within(t, "an answer", func() {
 				for range 2 {
 					if _, err := client.Read(make([]byte, 8)); err != nil {
 						t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ func TestLingeringGenerationIsKilled(t *testing.T) {
 	if status := u.exit(1); status != -1 {
 		t.Errorf("the predecessor exits with status %d", status)
 	}
-	eventually(t, "the main process says so", func() bool {
+	testkit.Eventually(t, "the main process says so", func() bool {
 		return u.logged("had not ended in time after its drain, and was killed: look at what the program does after Serve, or set Config.EndTimeout")
 	})
 	u.dial().wantAnswer("2 serving")
@@ -30,7 +31,7 @@ func TestStoppedGenerationIsKilled(t *testing.T) {
 	before := u.dial()
 	before.wantAnswer("1 serving")
 	u.upgrade(1)
-	eventually(t, "the predecessor drains", func() bool { return u.logged("draining") })
+	testkit.Eventually(t, "the predecessor drains", func() bool { return u.logged("draining") })
 	u.signal(u.pid(1), unix.SIGSTOP)
 	if status := u.exit(1); status != -1 {
 		t.Errorf("the predecessor exits with status %d", status)
@@ -44,7 +45,7 @@ func TestStoppedElderIsKilled(t *testing.T) {
 	u := start(t, drainVariable+"=1s", endVariable+"=100ms")
 	u.dial().wantAnswer("1 serving")
 	u.upgrade(1)
-	eventually(t, "the predecessor drains", func() bool { return u.logged("draining") })
+	testkit.Eventually(t, "the predecessor drains", func() bool { return u.logged("draining") })
 	u.signal(u.pid(1), unix.SIGSTOP)
 	u.upgrade(2)
 	u.gone(1)
@@ -57,7 +58,7 @@ func TestLingeringGenerationEndsWithTheMainProcess(t *testing.T) {
 	u := startAs(t, "linger", standbyVariable+"=1ms")
 	u.behave("serve")
 	u.upgrade(1)
-	eventually(t, "the predecessor has served", func() bool { return u.logged("lingers") })
+	testkit.Eventually(t, "the predecessor has served", func() bool { return u.logged("lingers") })
 	u.signal(u.pid(2), unix.SIGKILL)
 	if status := u.exit(1); status != -1 {
 		t.Errorf("the predecessor exits with status %d", status)

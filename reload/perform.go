@@ -21,9 +21,9 @@ func (s *Service) perform(a generation.Action) {
 	s.log.Debug("action", "verb", a.Verb.String())
 	switch a.Verb {
 	case generation.OpenGates:
-		s.gate.Open()
+		s.intake.Open()
 	case generation.CloseGates:
-		s.gate.Close()
+		s.intake.Close()
 
 	case generation.SayReady:
 		s.sayServing(s.upgrade.remark)
@@ -101,8 +101,8 @@ func (s *Service) perform(a generation.Action) {
 		s.settle()
 	case generation.Cut:
 		const most = 10 // that are named
-		ends := s.flight.ends(most)
-		if n := s.flight.cut(); n > 0 {
+		ends := s.intake.Peers(most)
+		if n := s.intake.Cut(); n > 0 {
 			// One that the application has forgotten to close shows at every upgrade.
 			s.log.Warn("connections closed at the end of the drain", "connections", n, "with", ends)
 		}
@@ -164,7 +164,7 @@ func (s *Service) sayServing(remark string) {
 		status += "; " + remark
 	}
 	s.say(notify.Ready, notify.Status(notify.OneLine(status)), notify.Errno(0))
-	s.log.Info("serving", "connections", s.flight.connections())
+	s.log.Info("serving", "connections", s.intake.Connections())
 }
 
 func (s *Service) tellSuccessor(m handover.Message) { s.successor.tell(s.log, m) }
@@ -317,7 +317,7 @@ func (s *Service) passOn() {
 func (s *Service) beginDrain() {
 	s.spare.end()
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
-	d := &drain{cancel, s.gate.sockets()}
+	d := &drain{cancel, s.intake.Sockets()}
 	s.drain = d
 	stored := s.stored
 	if s.successor != nil {
@@ -328,7 +328,7 @@ func (s *Service) beginDrain() {
 	if s.state.Phase == generation.Draining && !s.state.Lasted {
 		go s.awaitLasted(d)
 	}
-	s.log.Info("draining", "connections", s.flight.connections(), "timeout", s.config.DrainTimeout)
+	s.log.Info("draining", "connections", s.intake.Connections(), "timeout", s.config.DrainTimeout)
 	var calls []call
 	for _, server := range s.servers {
 		calls = append(calls, server.drain(s.state.Phase == generation.Stopping))
@@ -343,7 +343,7 @@ func (s *Service) beginDrain() {
 			<-stored
 		}
 		kind := generation.DrainedOut
-		if err := s.flight.wait(ctx); err != nil {
+		if err := s.intake.Landed(ctx); err != nil {
 			kind = generation.DrainTimedOut
 		}
 		s.post(d, generation.Event{Kind: kind})

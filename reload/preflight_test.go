@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +46,7 @@ func TestPreflight(t *testing.T) {
 				t.Errorf("%q, want a match of %s", got, c.want)
 			}
 			stays.wantAnswer("1 serving")
-			eventually(t, "no descriptor and no goroutine is left of it", func() bool { return stays.askSize().within(size) })
+			testkit.Eventually(t, "no descriptor and no goroutine is left of it", func() bool { return stays.askSize().within(size) })
 			u.wantSaid(saysReady(1))
 		})
 	}
@@ -92,7 +93,7 @@ func TestPreflightsBesideAnUpgrade(t *testing.T) {
 	for _, c := range []*client{a, b} {
 		go func() { answers <- c.ask("preflight") }()
 	}
-	eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
+	testkit.Eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
 	u.behave("serve")
 	u.upgrade(1)
 	u.dial().wantAnswer("2 serving")
@@ -118,7 +119,7 @@ func TestPreflightGivenUp(t *testing.T) {
 	pondering := u.ponder()
 	asked := make(chan string, 1)
 	go func() { asked <- stays.ask("preflight") }()
-	eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
+	testkit.Eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
 	other := u.dial()
 	other.wantAnswer("1 serving")
 	u.signal(u.pid(1), unix.SIGTERM)
@@ -137,9 +138,9 @@ func TestPreflightOrphaned(t *testing.T) {
 	stays := u.dial()
 	pondering := u.ponder()
 	fmt.Fprintln(stays, "preflight")
-	eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
+	testkit.Eventually(t, "the check is under way", func() bool { return pondering() == "asked" })
 	u.signal(u.pid(1), unix.SIGKILL)
-	eventually(t, "the check is called off", func() bool { return pondering() == context.Canceled.Error() })
+	testkit.Eventually(t, "the check is called off", func() bool { return pondering() == context.Canceled.Error() })
 }
 
 // ponder makes the check of the next build take for ever, and returns what says how

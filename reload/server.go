@@ -3,6 +3,8 @@ package reload
 import (
 	"errors"
 	"net"
+
+	"github.com/instar-project/instar/reload/internal/intake"
 )
 
 // A Server serves one or more of the service's sockets for as long as its
@@ -109,7 +111,7 @@ func (p *packets) Serve() error {
 			return err
 		}
 		sender := from
-		if asker, ok := from.(*asker); ok {
+		if asker, ok := from.(*intake.Asker); ok {
 			sender = asker.UDPAddr
 		}
 		if reply := p.answer(buf[:n], sender); reply != nil && from != nil {

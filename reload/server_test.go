@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/testkit"
 )
 
 // Each connection is served in a goroutine of its own, and closed after that.
 func TestStreams(t *testing.T) {
-	checkLeaks(t)
-	ln, g, f := tcpListener(t)
-	g.Open()
+	testkit.CheckLeaks(t)
+	ln, svc := tcpListener(t)
+	svc.intake.Open()
 	s := Streams(ln, func(c net.Conn) { io.WriteString(c, "served") })
 	ended := make(chan error)
 	go func() { ended <- s.Serve() }()
-	if answer, err := io.ReadAll(dial(t, ln)); string(answer) != "served" || err != nil {
+	if answer, err := io.ReadAll(dial(t, ln.Addr())); string(answer) != "served" || err != nil {
 		t.Errorf("%q, %v", answer, err)
 	}
 	if err := s.Close(); err != nil {
@@ -26,14 +27,20 @@ func TestStreams(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	if n := f.connections(); n != 0 {
+	if n := svc.Connections(); n != 0 {
 		t.Errorf("%d connections in flight", n)
 	}
 }
 
 func TestPackets(t *testing.T) {
-	checkLeaks(t)
-	pc, s, client := udpSocket(t)
+	testkit.CheckLeaks(t)
+	inner, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := gated()
+	pc := s.intake.PacketConn("x", inner)
+	client := dial(t, inner.LocalAddr())
 	server := Packets(pc, func(datagram []byte, _ net.Addr) []byte {
 		if string(datagram) == "silence" {
 			return nil
@@ -42,7 +49,7 @@ func TestPackets(t *testing.T) {
 	})
 	ended := make(chan error)
 	go func() { ended <- server.Serve() }()
-	s.gate.Open()
+	s.intake.Open()
 	for _, question := range []string{"silence", "hello"} {
 		if _, err := client.Write([]byte(question)); err != nil {
 			t.Fatal(err)
@@ -52,14 +59,14 @@ func TestPackets(t *testing.T) {
 	if n, err := client.Read(buf); err != nil || string(buf[:n]) != "re: hello" {
 		t.Errorf("answer %q, %v", buf[:n], err)
 	}
-	s.gate.Close()
+	s.intake.Close()
 	if err := server.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	if !landed(s.flight) {
+	if !landed(s) {
 		t.Error("in flight at the end")
 	}
 }

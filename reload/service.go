@@ -17,6 +17,7 @@ import (
 	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/notify"
+	"github.com/instar-project/instar/reload/internal/intake"
 )
 
 // Service is this process's generation of the service. Make it with Open.
@@ -29,8 +30,7 @@ type Service struct {
 	sockets  *activation.Set
 	notifier *notify.Notifier
 
-	gate   *gate
-	flight *flight
+	intake *intake.Intake
 
 	pid         int
 	generation  int          // counted from 1 since the unit was started
@@ -93,8 +93,6 @@ func Open(config Config) (*Service, error) {
 		started:    atStart,
 		logs:       findLogs(),
 		log:        config.Logger,
-		gate:       newGate(),
-		flight:     newFlight(),
 		generation: 1,
 		pid:        os.Getpid(),
 		supervised: supervised(os.LookupEnv, os.Getpid()),
@@ -130,6 +128,7 @@ func Open(config Config) (*Service, error) {
 		return nil, errors.Join(err, s.notifier.Close())
 	}
 	s.log = s.log.With("generation", s.generation, "build", config.Build)
+	s.intake = intake.New(s.log)
 	return s, nil
 }
 
@@ -151,7 +150,7 @@ func (s *Service) Listener(name string, checks ...activation.Check) (net.Listene
 	if err != nil {
 		return nil, s.refuse(err)
 	}
-	return given(s, s.track(name, ln)), nil
+	return given(s, net.Listener(s.intake.Listener(name, ln))), nil
 }
 
 // Listeners is Listener for every socket of that name, in the order of the unit.
@@ -161,7 +160,7 @@ func (s *Service) Listeners(name string, checks ...activation.Check) ([]net.List
 		return nil, s.refuse(err)
 	}
 	for i, ln := range all {
-		all[i] = given(s, s.track(name, ln))
+		all[i] = given(s, net.Listener(s.intake.Listener(name, ln)))
 	}
 	return all, nil
 }
@@ -189,7 +188,7 @@ func (s *Service) PacketConn(name string, checks ...activation.Check) (net.Packe
 	if err != nil {
 		return nil, s.refuse(err)
 	}
-	return given(s, s.gatePackets(name, pc)), nil
+	return given(s, s.intake.PacketConn(name, pc)), nil
 }
 
 // PacketConns is PacketConn for every socket of that name, in the order of the unit.
@@ -199,7 +198,7 @@ func (s *Service) PacketConns(name string, checks ...activation.Check) ([]net.Pa
 		return nil, s.refuse(err)
 	}
 	for i, pc := range all {
-		all[i] = given(s, s.gatePackets(name, pc))
+		all[i] = given(s, s.intake.PacketConn(name, pc))
 	}
 	return all, nil
 }
@@ -245,14 +244,13 @@ func (s *Service) Phase() string { return s.currentPhase().String() }
 func (s *Service) currentPhase() generation.Phase { return generation.Phase(s.phase.Load()) }
 
 // Connections is how many connections of this generation are open.
-func (s *Service) Connections() int { return s.flight.connections() }
+func (s *Service) Connections() int { return s.intake.Connections() }
 
 // Begin announces a piece of work that is no open connection, to be finished
 // before this generation ends. The function it returns ends it; only its first
 // call counts.
 func (s *Service) Begin() (done func()) {
-	s.flight.begin()
-	return sync.OnceFunc(s.flight.done)
+	return s.intake.Begin()
 }
 
 // Refuse says that this process will not serve because of err, and returns err

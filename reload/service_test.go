@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify"
 	"github.com/instar-project/instar/notify/notifytest"
 )
@@ -27,7 +28,7 @@ func outside(t *testing.T) *Service {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGHUP)
 	signal.Stop(c)
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	for _, v := range []string{"LISTEN_PID", "LISTEN_FDS", "NOTIFY_SOCKET", handoverVariable} {
 		t.Setenv(v, "")
 		os.Unsetenv(v)

@@ -155,7 +155,7 @@ func (s *Service) resumeServers(open map[string]bool) error {
 			errs = append(errs, fmt.Errorf("reload: %s has ended and cannot serve again", server.name))
 		}
 	}
-	now := s.gate.sockets()
+	now := s.intake.Sockets()
 	for _, socket := range slices.Sorted(maps.Keys(open)) {
 		if !now[socket] {
 			errs = append(errs, fmt.Errorf("reload: the socket %s was closed in the drain and is not served again", socket))

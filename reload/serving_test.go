@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
@@ -49,7 +50,7 @@ func TestEndOfAServer(t *testing.T) {
 		"Drain, Resume and Drain again": {func(s *serving) { s.drain(false); s.resume(); s.drain(false) }, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			checkLeaks(t)
+			testkit.CheckLeaks(t)
 			server := newScriptedServer()
 			s := server.serving()
 			c.asked(s)
@@ -102,13 +103,13 @@ func TestServersThatHang(t *testing.T) {
 
 // A generation that takes back serves every socket again, or none.
 func TestResumeNeedsEverySocket(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	listen := func(s *Service, address string) net.Listener {
 		inner, err := net.Listen("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ln := s.track("grpc", inner)
+		ln := s.intake.Listener("grpc", inner)
 		t.Cleanup(func() { ln.Close() })
 		return ln
 	}
@@ -128,7 +129,7 @@ func TestResumeNeedsEverySocket(t *testing.T) {
 				server.resume = func() { listen(s, ln.Addr().String()) }
 			}
 			s.servers = append(s.servers, server.serving())
-			open := s.gate.sockets()
+			open := s.intake.Sockets()
 			if err := await(t.Context(), []call{s.servers[0].drain(false)}); err != nil {
 				t.Fatal(err)
 			}

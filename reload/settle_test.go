@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +31,7 @@ func (u *unit) standIn() int {
 
 func (u *unit) wantNoStandIn(pid int) {
 	u.t.Helper()
-	eventually(u.t, "the stand-in has gone", func() bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) })
+	testkit.Eventually(u.t, "the stand-in has gone", func() bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) })
 }
 
 // If there can be no stand-in now, there may be one later.
@@ -44,7 +45,7 @@ func TestSettlingIsTriedAgain(t *testing.T) {
 	after.wantAnswer("2 serving")
 	stays.Close()
 	u.wantNoStandIn(u.standIn())
-	eventually(t, "it has settled", func() bool { return after.ask("unsettled") == "<nil>" })
+	testkit.Eventually(t, "it has settled", func() bool { return after.ask("unsettled") == "<nil>" })
 	var warnings int
 	u.mu.Lock()
 	for _, line := range u.log {
@@ -73,7 +74,7 @@ func TestSettlingWithoutDescriptors(t *testing.T) {
 	stays.Close()
 	standIn := u.standIn()
 	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
-	eventually(t, "it says why it has not settled", func() bool {
+	testkit.Eventually(t, "it says why it has not settled", func() bool {
 		return strings.Contains(after.ask("unsettled"), "too many open files")
 	})
 	if err := unix.Kill(standIn, 0); err != nil {
@@ -83,7 +84,7 @@ func TestSettlingWithoutDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.wantNoStandIn(standIn)
-	eventually(t, "it has settled", func() bool { return after.ask("unsettled") == "<nil>" })
+	testkit.Eventually(t, "it has settled", func() bool { return after.ask("unsettled") == "<nil>" })
 }
 
 // Between the end of the predecessor and the barrier systemctl stop would not wait for
@@ -93,7 +94,7 @@ func TestStandInBeforeThePredecessorEnds(t *testing.T) {
 	u.behave("tells-stand-in")
 	u.upgrade(1)
 	u.exit(1)
-	eventually(t, "there was a stand-in before", func() bool {
+	testkit.Eventually(t, "there was a stand-in before", func() bool {
 		return u.logged(fmt.Sprint("a stand-in for a child of ", u.pid(1)))
 	})
 	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))

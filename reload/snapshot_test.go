@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/testkit"
 
 	"golang.org/x/sys/unix"
 )
 
 // What Sockets says of a socket is what package net says of it.
 func TestBound(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	dir := t.TempDir()
 	for _, want := range []net.Addr{
 		&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)},

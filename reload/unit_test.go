@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +49,7 @@ func start(t *testing.T, environ ...string) *unit {
 // startAs is start with a behaviour of the first generation, and of the next.
 func startAs(t *testing.T, behaviour string, environ ...string) *unit {
 	t.Helper()
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	dir := t.TempDir()
 	u := &unit{
 		t:       t,
@@ -183,7 +184,7 @@ func (u *unit) generations() []int {
 // pid is the process that was started as nth, counted from 1.
 func (u *unit) pid(n int) int {
 	u.t.Helper()
-	eventually(u.t, fmt.Sprintf("process %d is started", n), func() bool { return len(u.generations()) >= n })
+	testkit.Eventually(u.t, fmt.Sprintf("process %d is started", n), func() bool { return len(u.generations()) >= n })
 	return u.generations()[n-1]
 }
 
@@ -231,7 +232,7 @@ func (u *unit) upgrade(n int) int {
 	m := u.manager.Wait(notifytest.Has("NOTIFYACCESS=all"))
 	text, _ := m.Get("MAINPID")
 	pid, _ := strconv.Atoi(text)
-	eventually(u.t, "the new main process is known", func() bool { return slices.Contains(u.generations(), pid) })
+	testkit.Eventually(u.t, "the new main process is known", func() bool { return slices.Contains(u.generations(), pid) })
 	return slices.Index(u.generations(), pid) + 1
 }
 
@@ -311,7 +312,7 @@ func (u *unit) dial() *client {
 func (c *client) ask(question string) string {
 	c.t.Helper()
 	var answer string
-	within(c.t, "an answer", func() {
+	testkit.Within(c.t, "an answer", func() {
 		if _, err := fmt.Fprintln(c, question); err != nil {
 			c.t.Errorf("ask: %v", err)
 		}
@@ -363,7 +364,7 @@ func (c *client) wantAnswer(want string) {
 
 func (c *client) wantEnd() {
 	c.t.Helper()
-	within(c.t, "the end of a connection", func() {
+	testkit.Within(c.t, "the end of a connection", func() {
 		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
 			c.t.Errorf("read: %v, want %v", err, io.EOF)
 		}
@@ -378,7 +379,7 @@ func (u *unit) wantDatagrams(want string) {
 		u.t.Fatal(err)
 	}
 	defer c.Close()
-	within(u.t, "an answer over UDP", func() {
+	testkit.Within(u.t, "an answer over UDP", func() {
 		if _, err := c.Write([]byte("who")); err != nil {
 			u.t.Error(err)
 		}

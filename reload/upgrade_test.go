@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
 	"golang.org/x/sys/unix"
@@ -77,7 +78,7 @@ func TestUpgradesLeaveNothingBehind(t *testing.T) {
 	for n := 2; n < 6; n++ {
 		next(n)
 	}
-	eventually(t, "the sixth generation is as small as the second", func() bool { return size(6).within(small) })
+	testkit.Eventually(t, "the sixth generation is as small as the second", func() bool { return size(6).within(small) })
 }
 
 // Nothing that goes wrong with a successor before it is main is felt outside,
@@ -128,9 +129,9 @@ func TestFailedUpgrade(t *testing.T) {
 				u.wantSaid(saysReady(1), saysReloading(1, 1), saysFailed(c.why, c.errno))
 			}
 			if c.words != "" {
-				eventually(t, "the log has the words", func() bool { return u.logged(": " + c.words) })
+				testkit.Eventually(t, "the log has the words", func() bool { return u.logged(": " + c.words) })
 			}
-			eventually(t, "no descriptor and no goroutine is left of the attempt", func() bool { return stays.askSize().within(size) })
+			testkit.Eventually(t, "no descriptor and no goroutine is left of the attempt", func() bool { return stays.askSize().within(size) })
 		})
 	}
 }
@@ -206,8 +207,8 @@ func TestWhatASuccessorInherits(t *testing.T) {
 	u.reload(1)
 	proc := fmt.Sprintf("/proc/%d", u.pid(2)) // which is logged after the exec
 	var open []string
-	eventually(t, "it has closed what it opens itself, libraries", func() bool {
-		open = descriptors(proc + "/fd")
+	testkit.Eventually(t, "it has closed what it opens itself, libraries", func() bool {
+		open = testkit.Descriptors(proc + "/fd")
 		return len(open) <= 4
 	})
 	if len(open) != 4 || !strings.HasPrefix(open[3], "3 → socket:") {
@@ -303,7 +304,7 @@ func TestReloadsDoNotPileUp(t *testing.T) {
 	}
 	// Open for writing waits for the successor, which waits for it.
 	var err error
-	within(t, "the successor", func() {
+	testkit.Within(t, "the successor", func() {
 		var f *os.File
 		if f, err = os.OpenFile(fifo, os.O_WRONLY, 0); err == nil {
 			f.Close()
@@ -398,7 +399,7 @@ func TestPredecessorDiesBeforeTheTakeover(t *testing.T) {
 	}
 	u.behave("wait " + fifo)
 	u.reload(1)
-	eventually(t, "the successor initialises", func() bool {
+	testkit.Eventually(t, "the successor initialises", func() bool {
 		_, err := os.Stat(fifo + ".waits")
 		return err == nil
 	})
@@ -406,7 +407,7 @@ func TestPredecessorDiesBeforeTheTakeover(t *testing.T) {
 	u.exit(1)
 	var f *os.File
 	var err error
-	within(t, "the successor", func() { f, err = os.OpenFile(fifo, os.O_WRONLY, 0) })
+	testkit.Within(t, "the successor", func() { f, err = os.OpenFile(fifo, os.O_WRONLY, 0) })
 	if err != nil {
 		t.Fatal(err)
 	}

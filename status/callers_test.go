@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/testkit"
+
 	"github.com/godbus/dbus/v5"
 )
 
@@ -41,7 +43,7 @@ func TestAbandonedCalls(t *testing.T) {
 		t.Errorf("one call too many of one caller: %v", call.Err)
 	}
 	callers := []*dbus.Conn{greedy}
-	eventually(t, "every place is taken", func() bool {
+	testkit.Eventually(t, "every place is taken", func() bool {
 		if refused() {
 			return true
 		}
@@ -58,7 +60,7 @@ func TestAbandonedCalls(t *testing.T) {
 	for _, conn := range callers {
 		conn.Close()
 	}
-	eventually(t, "the places of those who have gone are free", func() bool { return !refused() })
+	testkit.Eventually(t, "the places of those who have gone are free", func() bool { return !refused() })
 	u.deploy("v2")
 	if v, err := c.Upgrade(t.Context()); err != nil || v.Err != nil {
 		t.Errorf("an upgrade after them: %v, %v", v, err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
@@ -20,7 +21,7 @@ import (
 func serving(t *testing.T, c *Client, generation int) State {
 	t.Helper()
 	var s State
-	eventually(t, "the service is on the bus", func() bool {
+	testkit.Eventually(t, "the service is on the bus", func() bool {
 		var err error
 		s, err = c.State(t.Context())
 		return err == nil && s.Phase == "serving" && s.Generation == generation
@@ -127,7 +128,7 @@ func TestNameFollowsMain(t *testing.T) {
 	upgrade("linger", 4, "")
 	upgrade("v5", 5, "")
 	s := serving(t, c, 5)
-	eventually(t, "generation 4 is seen to drain", func() bool {
+	testkit.Eventually(t, "generation 4 is seen to drain", func() bool {
 		s, _ = c.State(t.Context())
 		return len(s.Draining) == 1
 	})
@@ -159,7 +160,7 @@ func TestPredecessorDies(t *testing.T) {
 	if err := unix.Kill(u.first, unix.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "generation 2 has the name, in its probation", func() bool {
+	testkit.Eventually(t, "generation 2 has the name, in its probation", func() bool {
 		s, err := c.State(t.Context())
 		return err == nil && s.Phase == "probation"
 	})
@@ -206,16 +207,16 @@ func TestBusRestarts(t *testing.T) {
 	u := b.startUnit("v1")
 	serving(t, b.client(), 1)
 	b.stop()
-	eventually(t, "the log says so", func() bool { return strings.Contains(u.log.String(), "the service is not on the bus") })
+	testkit.Eventually(t, "the log says so", func() bool { return strings.Contains(u.log.String(), "the service is not on the bus") })
 	u.deploy("v2")
 	if err := unix.Kill(u.first, unix.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the upgrade succeeds", func() bool { return strings.Contains(u.log.String(), "upgrade 1 to generation 2 (v2) succeeded") })
+	testkit.Eventually(t, "the upgrade succeeds", func() bool { return strings.Contains(u.log.String(), "upgrade 1 to generation 2 (v2) succeeded") })
 	b.start()
 	c := b.client()
 	var s State
-	eventually(t, "the second knows how it went", func() bool {
+	testkit.Eventually(t, "the second knows how it went", func() bool {
 		s, _ = c.State(t.Context())
 		return s.Generation == 2 && s.Verdict.Attempt > 0
 	})
@@ -228,13 +229,13 @@ func TestBusRestarts(t *testing.T) {
 func TestNameRefused(t *testing.T) {
 	b := startBus(t, "")
 	u := b.startUnit("v1")
-	eventually(t, "the log says so", func() bool { return strings.Contains(u.log.String(), "no policy allows") })
+	testkit.Eventually(t, "the log says so", func() bool { return strings.Contains(u.log.String(), "no policy allows") })
 	u.deploy("v2")
 	if err := unix.Kill(u.first, unix.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the upgrade succeeds", func() bool { return strings.Contains(u.log.String(), "upgrade 1 to generation 2 (v2) succeeded") })
-	eventually(t, "the second has tried again and again", func() bool {
+	testkit.Eventually(t, "the upgrade succeeds", func() bool { return strings.Contains(u.log.String(), "upgrade 1 to generation 2 (v2) succeeded") })
+	testkit.Eventually(t, "the second has tried again and again", func() bool {
 		return strings.Count(u.log.String(), "level=DEBUG msg=\"the service is not on the bus") > 3
 	})
 	if n := strings.Count(u.log.String(), "level=WARN msg=\"the service is not on the bus"); n > 2 {
@@ -262,7 +263,7 @@ func TestAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%2 == 0 { // late: it is over by then
-			eventually(t, "the upgrade ends", func() bool {
+			testkit.Eventually(t, "the upgrade ends", func() bool {
 				s, err := c.State(t.Context())
 				return err == nil && s.Verdict.Attempt == before.Attempts+1
 			})
@@ -302,7 +303,7 @@ func TestAnswerInProbation(t *testing.T) {
 	if err := unix.Kill(pid, unix.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the successor answers, in its probation", func() bool {
+	testkit.Eventually(t, "the successor answers, in its probation", func() bool {
 		s, err := c.State(t.Context())
 		return err == nil && s.Phase == "probation"
 	})
@@ -323,7 +324,7 @@ func TestAnswerIsNotStale(t *testing.T) {
 	if err := unix.Kill(pid, unix.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the first attempt fails", func() bool {
+	testkit.Eventually(t, "the first attempt fails", func() bool {
 		s, err := c.State(t.Context())
 		return err == nil && s.Verdict.Attempt == 1
 	})

@@ -8,20 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
 const short = 20 * time.Millisecond
-
-// eventually waits for a state that nothing tells of.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); !so(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for this: %s", what)
-		}
-	}
-}
 
 // A request that has begun to come when Linger ends is waited for: the first one of a
 // connection, and a later one.
@@ -34,7 +26,7 @@ func TestHeaderOnItsWay(t *testing.T) {
 	begin := func(c *client) {
 		reads := s.reads()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHo")
-		eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
+		testkit.Eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
 	}
 	begin(first)
 	begin(later)
@@ -108,7 +100,7 @@ func (c *busyConn) Read(p []byte) (int, error) {
 // it first.
 func (s *site) settle() {
 	s.t.Helper()
-	eventually(s.t, "the connections are idle", func() bool {
+	testkit.Eventually(s.t, "the connections are idle", func() bool {
 		s.conns.mu.Lock()
 		defer s.conns.mu.Unlock()
 		for _, c := range s.conns.open {
@@ -142,7 +134,7 @@ func TestLingerOverTLS(t *testing.T) {
 	s.settle()
 	reads := s.reads()
 	io.WriteString(begun, "GET / HTTP/1.1\r\nHo")
-	eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
+	testkit.Eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
 	s.Drain()
 	fresh.wantEnd()
 	idle.wantEnd()
@@ -260,7 +252,7 @@ func TestMidway(t *testing.T) {
 	}
 	s.release <- struct{}{}
 	c.wantAnswer("begun", false)
-	eventually(t, "the answer is over", func() bool { return !midway() })
+	testkit.Eventually(t, "the answer is over", func() bool { return !midway() })
 }
 
 // The settings of the user's server are those of the one that serves.

@@ -1,4 +1,4 @@
-package reload
+package intake
 
 import (
 	"context"
@@ -10,18 +10,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
 // udpSocket is a gated UDP socket and a client connected to it.
-func udpSocket(t *testing.T) (*udpConn, *Service, net.Conn) {
+func udpSocket(t *testing.T) (*udpConn, *Intake, net.Conn) {
 	t.Helper()
 	inner, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := gated()
-	pc := s.gatePackets("x", inner).(*udpConn)
+	pc := s.PacketConn("x", inner).(*udpConn)
 	t.Cleanup(func() { pc.Close() })
 	client, err := net.Dial("udp", inner.LocalAddr().String())
 	if err != nil {
@@ -39,13 +41,13 @@ func landed(f *flight) bool {
 }
 
 func TestEveryReadingMethodWaitsAtTheGate(t *testing.T) {
-	unixgram := func(t *testing.T) (*unixgramConn, *Service, net.Conn) {
+	unixgram := func(t *testing.T) (*unixgramConn, *Intake, net.Conn) {
 		inner, err := net.ListenPacket("unixgram", filepath.Join(t.TempDir(), "s"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := gated()
-		pc := s.gatePackets("x", inner).(*unixgramConn)
+		pc := s.PacketConn("x", inner).(*unixgramConn)
 		t.Cleanup(func() { pc.Close() })
 		client, err := net.Dial("unixgram", inner.LocalAddr().String())
 		if err != nil {
@@ -68,7 +70,7 @@ func TestEveryReadingMethodWaitsAtTheGate(t *testing.T) {
 	}
 	for name, read := range udp {
 		t.Run("udp "+name, func(t *testing.T) {
-			checkLeaks(t)
+			testkit.CheckLeaks(t)
 			pc, s, client := udpSocket(t)
 			testReader(t, s, client, func(b []byte) (int, error) { return read(pc, b) })
 		})
@@ -82,7 +84,7 @@ func TestEveryReadingMethodWaitsAtTheGate(t *testing.T) {
 	}
 	for name, read := range unixDatagrams {
 		t.Run("unixgram "+name, func(t *testing.T) {
-			checkLeaks(t)
+			testkit.CheckLeaks(t)
 			pc, s, client := unixgram(t)
 			testReader(t, s, client, func(b []byte) (int, error) { return read(pc, b) })
 		})
@@ -103,7 +105,7 @@ func readRaw(c syscall.Conn, b []byte) (n int, err error) {
 	return n, errors.Join(err, failed)
 }
 
-func testReader(t *testing.T, s *Service, client net.Conn, read func([]byte) (int, error)) {
+func testReader(t *testing.T, s *Intake, client net.Conn, read func([]byte) (int, error)) {
 	t.Helper()
 	got := make(chan string)
 	comeBack := make(chan struct{})
@@ -127,7 +129,7 @@ func testReader(t *testing.T, s *Service, client net.Conn, read func([]byte) (in
 	}
 	s.gate.Open()
 	inside(t, s.gate, 1)
-	within(t, "Close with a reader inside", s.gate.Close)
+	testkit.Within(t, "Close with a reader inside", s.gate.Close)
 	send("one")
 	select {
 	case <-got:
@@ -141,9 +143,9 @@ func testReader(t *testing.T, s *Service, client net.Conn, read func([]byte) (in
 	if landed(s.flight) {
 		t.Error("the datagram that is being answered is not in flight")
 	}
-	within(t, "Close with a datagram in flight", s.gate.Close)
+	testkit.Within(t, "Close with a datagram in flight", s.gate.Close)
 	comeBack <- struct{}{}
-	eventually(t, "its reader has come back", func() bool { return landed(s.flight) })
+	testkit.Eventually(t, "its reader has come back", func() bool { return landed(s.flight) })
 	send("two")
 	s.gate.Open()
 	if text := <-got; text != "two" {
@@ -155,7 +157,7 @@ func testReader(t *testing.T, s *Service, client net.Conn, read func([]byte) (in
 
 // What is not read goes to the generation that reads.
 func TestClosingLetsGoOfWhatIsHeld(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	pc, s, client := udpSocket(t)
 	s.gate.Open()
 	if _, err := client.Write([]byte("x")); err != nil {
@@ -179,7 +181,7 @@ func TestClosingLetsGoOfWhatIsHeld(t *testing.T) {
 // The application's deadline for reading holds while the gate is open, and a
 // deadline of its own for writing is not touched.
 func TestPacketDeadlines(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	pc, s, client := udpSocket(t)
 	read := func() error {
 		_, _, err := pc.ReadFrom(make([]byte, 8))
@@ -197,7 +199,7 @@ func TestPacketDeadlines(t *testing.T) {
 		}
 		for range 2 {
 			s.gate.Open()
-			within(t, "a read past the deadline of "+set.name, func() {
+			testkit.Within(t, "a read past the deadline of "+set.name, func() {
 				if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("%s: read: %v", set.name, err)
 				}
@@ -226,7 +228,7 @@ func TestPacketDeadlines(t *testing.T) {
 // A reader's deadline that is set at the wrong moment must not keep the gate
 // from closing.
 func TestReadDeadlineDoesNotHoldTheGate(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	pc, s, _ := udpSocket(t)
 	s.gate.Open()
 	go pc.ReadFrom(make([]byte, 8)) // ends with the socket
@@ -244,7 +246,7 @@ func TestReadDeadlineDoesNotHoldTheGate(t *testing.T) {
 			}
 		}
 	}()
-	within(t, "Close", func() {
+	testkit.Within(t, "Close", func() {
 		for range 100 {
 			s.gate.Close()
 			s.gate.Open()
@@ -257,7 +259,7 @@ func TestReadDeadlineDoesNotHoldTheGate(t *testing.T) {
 
 // A reader at the gate learns that its socket is closed.
 func TestCloseOfAPacketConnAtTheGate(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	pc, _, _ := udpSocket(t)
 	ended := make(chan error)
 	go func() {
@@ -265,7 +267,7 @@ func TestCloseOfAPacketConnAtTheGate(t *testing.T) {
 		ended <- err
 	}()
 	pc.Close()
-	within(t, "the end of a read", func() {
+	testkit.Within(t, "the end of a read", func() {
 		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("read: %v, want %v", err, net.ErrClosed)
 		}

@@ -1,4 +1,4 @@
-package reload
+package intake
 
 import (
 	"context"
@@ -57,22 +57,6 @@ func TestFlight(t *testing.T) {
 	f.done()
 	if err := f.wait(gone); err != nil {
 		t.Errorf("wait: %v", err)
-	}
-}
-
-func TestBegin(t *testing.T) {
-	s := &Service{flight: newFlight()}
-	first, second := s.Begin(), s.Begin()
-	first()
-	first() // counts once
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.flight.wait(gone); err == nil {
-		t.Error("the second piece of work is not in flight")
-	}
-	second()
-	if err := s.flight.wait(gone); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package reload
+package intake
 
 import (
 	"errors"
@@ -75,23 +75,6 @@ type rawReceiver struct {
 
 func (c rawReceiver) Read(f func(fd uintptr) (done bool)) error {
 	return c.receiver.receive(func() error { return c.RawConn.Read(f) })
-}
-
-func (s *Service) gatePackets(name string, pc net.PacketConn) net.PacketConn {
-	// Writing never waits: the answer to the last datagram goes out with the gate closed.
-	r := &receiver{
-		door:   s.gate.newDoor("read", socket{name, pc.LocalAddr()}, pc.SetReadDeadline),
-		flight: s.flight,
-		log:    s.log,
-	}
-	switch pc := pc.(type) {
-	case *net.UDPConn:
-		return &udpConn{pc, r}
-	case *net.UnixConn:
-		return &unixgramConn{pc, r}
-	default:
-		return &otherPacketConn{pc, r}
-	}
 }
 
 type otherPacketConn struct {

@@ -1,4 +1,4 @@
-package reload
+package intake
 
 import (
 	"errors"
@@ -11,38 +11,24 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/instar-project/instar/internal/testkit"
 )
 
-// within fails the test if f takes longer than any machine needs; it is no
-// measure of f's speed.
-func within(t *testing.T, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(10 * time.Second):
-		t.Fatalf("%s takes for ever", what)
-	}
-}
-
-// gated is a service that has a gate, and little else.
-func gated() *Service {
-	return &Service{gate: newGate(), flight: newFlight(), log: slog.New(slog.DiscardHandler)}
+// gated is an Intake whose gate is closed.
+func gated() *Intake {
+	return New(slog.New(slog.DiscardHandler))
 }
 
 // tcpListener is a tracked listener at a gate of its own.
-func tcpListener(t *testing.T) (*listener, *gate, *flight) {
+func tcpListener(t *testing.T) (*Listener, *gate, *flight) {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := gated()
-	ln := s.track("x", inner).(*listener)
+	ln := s.Listener("x", inner)
 	t.Cleanup(func() { ln.Close() })
 	return ln, s.gate, s.flight
 }
@@ -60,25 +46,15 @@ func dial(t *testing.T, ln net.Listener) net.Conn {
 // inside waits until n calls are inside the gate.
 func inside(t *testing.T, g *gate, n int) {
 	t.Helper()
-	eventually(t, "calls inside the gate", func() bool {
+	testkit.Eventually(t, "calls inside the gate", func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return g.inside == n
 	})
 }
 
-// eventually waits for what cannot be waited on but by looking.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 func TestGate(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	ln, g, f := tcpListener(t)
 	accepted := make(chan net.Conn)
 	go func() {
@@ -106,7 +82,7 @@ func TestGate(t *testing.T) {
 	g.Open()
 	(<-accepted).Close()
 	inside(t, g, 1)
-	within(t, "Close with a call inside", g.Close)
+	testkit.Within(t, "Close with a call inside", g.Close)
 	inside(t, g, 0)
 
 	dial(t, ln)
@@ -115,7 +91,7 @@ func TestGate(t *testing.T) {
 		t.Fatal("accepted at a closed gate")
 	default:
 	}
-	within(t, "a second Close", g.Close)
+	testkit.Within(t, "a second Close", g.Close)
 
 	g.Open()
 	g.Open()
@@ -133,7 +109,7 @@ func TestGate(t *testing.T) {
 
 // The listener's Close wakes an Accept that waits for the gate to open.
 func TestCloseWakesWhoWaitsAtTheGate(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	ln, _, _ := tcpListener(t)
 	ended := make(chan error)
 	go func() {
@@ -151,7 +127,7 @@ func TestCloseWakesWhoWaitsAtTheGate(t *testing.T) {
 // A deadline is the application's, and holds while the gate is open: whether it
 // was set before or after.
 func TestApplicationDeadlines(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	ln, g, _ := tcpListener(t)
 	if err := ln.SetDeadline(past); err != nil {
 		t.Fatal(err)
@@ -164,14 +140,14 @@ func TestApplicationDeadlines(t *testing.T) {
 		}
 		return err
 	}
-	within(t, "Accept past its deadline", func() {
+	testkit.Within(t, "Accept past its deadline", func() {
 		if err := accept(); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Accept: %v, want %v", err, os.ErrDeadlineExceeded)
 		}
 	})
 	g.Close()
 	g.Open()
-	within(t, "Accept past its deadline, at a gate that was closed", func() {
+	testkit.Within(t, "Accept past its deadline, at a gate that was closed", func() {
 		if err := accept(); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Accept: %v, want %v", err, os.ErrDeadlineExceeded)
 		}
@@ -197,7 +173,7 @@ func TestApplicationDeadlines(t *testing.T) {
 // However often the gate opens and closes: every connection is accepted once,
 // and none while it is closed.
 func TestGateUnderLoad(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	const acceptors, connections, flips = 4, 400, 200
 	ln, g, f := tcpListener(t)
 
@@ -255,7 +231,7 @@ func TestGateUnderLoad(t *testing.T) {
 		}
 	}
 	g.Open()
-	within(t, "serving", func() { <-served })
+	testkit.Within(t, "serving", func() { <-served })
 	ln.Close()
 	wg.Wait()
 	if n := accepted.Load(); n != connections {
@@ -290,7 +266,7 @@ func TestDeadlineAtAClosedGate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := gated()
-				ln := s.track("x", &scriptedListener{}).(*listener)
+				ln := s.Listener("x", &scriptedListener{})
 				began := time.Now()
 				ended := make(chan error)
 				go func() {
@@ -314,7 +290,7 @@ func TestDeadlineAtAClosedGate(t *testing.T) {
 func TestNoDeadlineAtAClosedGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := gated()
-		ln := s.track("x", &scriptedListener{}).(*listener)
+		ln := s.Listener("x", &scriptedListener{})
 		ln.SetDeadline(time.Now().Add(time.Minute))
 		accepted := make(chan error)
 		go func() {

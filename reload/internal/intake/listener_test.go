@@ -1,4 +1,4 @@
-package reload
+package intake
 
 import (
 	"io"
@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"syscall"
 	"testing"
+
+	"github.com/instar-project/instar/internal/testkit"
 )
 
 // Package net and applications look for these methods.
@@ -32,7 +34,7 @@ type (
 func TestAcceptedConnectionsKeepTheirMethods(t *testing.T) {
 	for _, network := range []string{"tcp", "unix", "unixpacket"} {
 		t.Run(network, func(t *testing.T) {
-			checkLeaks(t)
+			testkit.CheckLeaks(t)
 			address := "127.0.0.1:0"
 			if network != "tcp" {
 				address = filepath.Join(t.TempDir(), "s")
@@ -42,7 +44,7 @@ func TestAcceptedConnectionsKeepTheirMethods(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := gated()
-			ln := s.track("x", inner)
+			ln := s.Listener("x", inner)
 			defer ln.Close()
 			s.gate.Open()
 			client := dial(t, ln)

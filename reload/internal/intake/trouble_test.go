@@ -1,4 +1,4 @@
-package reload
+package intake
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/instar-project/instar/internal/testkit"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,7 +64,7 @@ func TestAcceptOutlastsTrouble(t *testing.T) {
 				s.log = slog.New(slog.NewTextHandler(&log, nil))
 				s.gate.Open()
 				inner := &scriptedListener{c.errs}
-				conn, err := s.track("x", inner).Accept()
+				conn, err := s.Listener("x", inner).Accept()
 				if !errors.Is(err, c.want) || (conn == nil) != (c.want != nil) {
 					t.Errorf("Accept: %v, %v, want %v", conn, err, c.want)
 				}
@@ -87,7 +89,7 @@ func TestTroubleHoldsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := gated()
 		s.gate.Open()
-		ln := s.track("x", &scriptedListener{repeated(1000, unix.EMFILE)})
+		ln := s.Listener("x", &scriptedListener{repeated(1000, unix.EMFILE)})
 		ended := make(chan error)
 		go func() {
 			_, err := ln.Accept()
@@ -109,7 +111,7 @@ func TestTroubleHoldsNobody(t *testing.T) {
 
 // A datagram socket hands over what ICMP says of a datagram that was sent before.
 func TestReceivingOutlastsTrouble(t *testing.T) {
-	checkLeaks(t)
+	testkit.CheckLeaks(t)
 	pc, s, _ := udpSocket(t)
 	s.gate.Open()
 	errs := []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, nil}

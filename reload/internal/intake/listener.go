@@ -1,4 +1,4 @@
-package reload
+package intake
 
 import (
 	"io"
@@ -14,25 +14,19 @@ type deadlineListener interface {
 	SetDeadline(time.Time) error
 }
 
-// listener accepts while its generation does, and tracks what it accepts.
-type listener struct {
+// A Listener accepts while the gate is open, and tracks the connections it accepts.
+type Listener struct {
 	deadlineListener
 	door   *door
 	flight *flight
 	log    *slog.Logger
 }
 
-func (s *Service) track(name string, ln net.Listener) net.Listener {
-	inner := ln.(deadlineListener)
-	return &listener{inner, s.gate.newDoor("accept", socket{name, ln.Addr()}, inner.SetDeadline), s.flight, s.log}
-}
+// Accept waits for a connection, and for the gate to be open.
+func (l *Listener) Accept() (net.Conn, error) { return l.AcceptWith(func(net.Conn) {}) }
 
-// Accept waits for a connection, and for this generation to be the one that
-// accepts.
-func (l *listener) Accept() (net.Conn, error) { return l.accept(func(net.Conn) {}) }
-
-// accept is Accept with something to do before a gate that closes may go on.
-func (l *listener) accept(first func(net.Conn)) (c net.Conn, err error) {
+// AcceptWith is Accept that calls first with the connection before the gate can close.
+func (l *Listener) AcceptWith(first func(net.Conn)) (c net.Conn, err error) {
 	err = l.door.through(l.log, func() (err error) {
 		if c, err = l.deadlineListener.Accept(); err == nil {
 			// Inside: a gate that closes finds the connection in flight.
@@ -46,11 +40,11 @@ func (l *listener) accept(first func(net.Conn)) (c net.Conn, err error) {
 
 // SetDeadline ends Accept in due time, also where that waits for this generation to be
 // the one that accepts.
-func (l *listener) SetDeadline(t time.Time) error { return l.door.SetDeadline(t) }
+func (l *Listener) SetDeadline(t time.Time) error { return l.door.SetDeadline(t) }
 
 // Close closes this listener; the socket stays open, in systemd, and in this
 // process for the successor.
-func (l *listener) Close() error {
+func (l *Listener) Close() error {
 	l.door.close()
 	return l.deadlineListener.Close()
 }
