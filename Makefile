@@ -29,6 +29,10 @@ check: ## gofmt, vet, staticcheck, govulncheck
 prose: ## words that hide a sentence's subject, per 1,000 words; fails above the budget
 	@$(GO) run ./scripts/prose
 
+.PHONY: surface
+surface: ## exported names, requirements, lines, arrows among the rooms of reload, against their limits
+	@$(GO) run ./scripts/surface
+
 .PHONY: unit
 unit: ## unit tests with the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v -e /integration$$ -e /internal/generation$$)
