@@ -9,7 +9,7 @@ import (
 
 // The exit statuses.
 const (
-	exitFailed = 1 // what was asked for has failed, or been found
+	exitFailed = 1 // the task has failed, or verify has found an error
 	exitMisuse = 2 // nothing has been done: the command line makes no sense
 )
 
@@ -29,7 +29,7 @@ type misuseError struct{ error }
 
 func (e misuseError) Unwrap() error { return e.error }
 
-// exitStatus is what the process that ends with err exits with.
+// exitStatus is the exit status of a process that ends with err.
 func exitStatus(err error) int {
 	switch {
 	case err == nil:
@@ -40,9 +40,9 @@ func exitStatus(err error) int {
 	return exitFailed
 }
 
-// misuses marks what cobra finds wrong with flags and arguments as misuse, for a
-// command and all below it, and what their PreRunE finds: a command checks there
-// what it can without doing anything.
+// misuses marks errors in flags and arguments as misuse, for a command and all
+// below it. cobra finds some; PreRunE finds the others, since a command makes all
+// checks there that have no effect.
 func misuses(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return misuse(hint(cmd, err))

@@ -30,26 +30,26 @@ func fdsCommand(o *options) *cobra.Command {
 	flags := fdsFlags{options: o}
 	cmd := &cobra.Command{
 		Use:   "fds UNIT",
-		Short: "List what systemd's file descriptor store holds for a service",
-		Long: `Lists the entries of a service's file descriptor store, as systemd has them, and
-what is in them. Looking changes nothing, and the service may run meanwhile.
+		Short: "List the entries of a service's file descriptor store",
+		Long: `Lists the entries of a service's file descriptor store, as systemd has them, with
+their contents. It changes nothing, and the service may run meanwhile.
 
 An entry of package fdstore is of one of these kinds:
 
   fd       one descriptor
   blob     a value: its schema and size
-  journal  a value and what has changed since: schema, size, records
-  bundle   many descriptors, in queues; counted are those that a queue keeps open,
-           which are those in the bundle and some that will go when it is
-           compacted. One of its entries has notes of what has been removed
+  journal  a value and the changes since: schema, size, records
+  bundle   many descriptors, in queues. The count includes removed ones that a
+           queue keeps open until the bundle is compacted. One entry of a bundle
+           has notes of the removed ones
 
-Any other is the application's own, of no kind. The number behind a name tells
+Any other entry is the application's own, of no kind. The number behind a name tells
 apart entries of one name: while one replaces another, or those of a bundle.
 
-What is in an entry is read from the systemd process: as root, or as the user whose
-systemd it is with --user, and on this machine only. Elsewhere it says "not
-readable" and why. Checksums are checked of the first 64 MiB of an entry, and records
-beyond are not counted: --deep reads all of it, whatever its size.
+The contents are read from the systemd process: as root, or with --user as the user
+that runs it, and on this machine only. Elsewhere the list says "not readable" and
+why. The first 64 MiB of an entry are read, for checksums and the count of records;
+--deep reads all of it, whatever its size.
 
 --json prints an array with an object for each entry:
 
@@ -62,7 +62,7 @@ beyond are not counted: --deep reads all of it, whatever its size.
   path         as /proc/PID/fd shows it
   schema, bytes, records, record_bytes, torn_bytes
                of a blob, a journal or notes; bytes is the size of the value
-  unchecked_bytes  that were not read without --deep
+  unchecked_bytes  bytes that only --deep reads
   descriptors  of a bundle
   not_readable why these are missing`,
 		Args:              cobra.ExactArgs(1),
@@ -129,7 +129,7 @@ func (f fdsFlags) holder(ctx context.Context, systemd *units.Conn, entries []uni
 	return holderOf(pid)
 }
 
-// entryReport is what fds --json prints of an entry; its keys are promised.
+// entryReport is an entry as fds --json prints it; its keys are promised.
 type entryReport struct {
 	FDName      string       `json:"fdname"`
 	Kind        fdstore.Kind `json:"kind"`
@@ -147,8 +147,7 @@ type entryReport struct {
 	NotReadable string       `json:"not_readable,omitempty"`
 }
 
-// describe is what there is to say of entries; h reads what is in them, limit bytes of
-// each.
+// describe describes entries; h reads their contents, limit bytes of each.
 func describe(ctx context.Context, entries []units.StoreEntry, h holder, limit int64) []entryReport {
 	all := []entryReport{} // not nil: JSON has null for that
 	for _, e := range entries {
@@ -167,7 +166,7 @@ func describe(ctx context.Context, entries []units.StoreEntry, h holder, limit i
 	return all
 }
 
-// read fills in what is in an entry.
+// read fills in the contents of an entry.
 func (r *entryReport) read(ctx context.Context, e units.StoreEntry, h holder, limit int64) error {
 	kind := r.Kind
 	if kind == fdstore.KindBundle && e.Mode.IsRegular() {
@@ -232,7 +231,7 @@ func printEntries(w io.Writer, all []entryReport) error {
 	return table.Flush()
 }
 
-// contents is what is in an entry, for people.
+// contents describes the contents of an entry, for people.
 func (r entryReport) contents() string {
 	s := r.described()
 	if r.Unchecked > 0 {

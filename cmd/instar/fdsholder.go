@@ -32,7 +32,7 @@ type inode struct {
 }
 
 // holderOf looks at the descriptors of a process, see proc(5). It needs the right to
-// trace it, ptrace(2): root's, or that of the user who runs it.
+// trace it, ptrace(2): root's, or that of its user.
 func holderOf(pid int) holder {
 	h := holder{pid: pid, numbers: make(map[inode]string)}
 	folder := fmt.Sprintf("/proc/%d/fd", pid)
@@ -71,8 +71,8 @@ func (h holder) find(e units.StoreEntry) (string, error) {
 }
 
 // contents reads limit bytes of a memory file at most; 0: all of it. It is opened anew,
-// for reading: no offset is shared. What systemd holds may have changed since it was
-// listed, so opening must not block, as it does for a FIFO.
+// for reading: no offset is shared. The descriptor may be another one than was listed,
+// so opening must not block, as it does for a FIFO.
 func (h holder) contents(ctx context.Context, e units.StoreEntry, limit int64) (fdstore.Contents, error) {
 	number, err := h.find(e)
 	if err != nil {

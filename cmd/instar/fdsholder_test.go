@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entryOf is what systemd would say of a descriptor.
+// entryOf is the entry that systemd would report for a descriptor.
 func entryOf(t *testing.T, name string, fd int) units.StoreEntry {
 	t.Helper()
 	var st syscall.Stat_t
@@ -31,7 +31,8 @@ func entryOf(t *testing.T, name string, fd int) units.StoreEntry {
 	return units.StoreEntry{Name: name, Mode: mode, DeviceMajor: unix.Major(st.Dev), DeviceMinor: unix.Minor(st.Dev), Inode: st.Ino, Path: "somewhere"}
 }
 
-// This process holds a store's descriptors, and what they are is read from outside.
+// This process holds a store's descriptors, and another one reads their kinds from
+// outside.
 func TestDescribe(t *testing.T) {
 	blob := func(payload string) int {
 		w, err := fdstore.NewBlobWriter("test", 7)

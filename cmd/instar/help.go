@@ -1,7 +1,7 @@
 package main
 
-// usageTemplate is how --help shows a command after its long text: what it is called
-// with first. It is cobra's, as far as this command line needs it.
+// usageTemplate is the part of --help after the long text: the synopsis comes first.
+// It is the part of cobra's template that this command line needs.
 const usageTemplate = `Usage:
   {{if .HasParent}}{{.UseLine}}{{else}}{{.Use}} [ARGUMENT…]{{end}}{{if .HasExample}}
 

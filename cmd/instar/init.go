@@ -39,14 +39,14 @@ func initCommand(o *options) *cobra.Command {
 		Use:   "init [NAME] --exec=COMMAND --listen=[FDNAME=]ADDRESS…",
 		Short: "Write the unit files of a service",
 		Long: `Writes NAME.service and its .socket units, with everything that an upgrade by
-systemctl reload needs and a tight sandbox, and for a system service what lets it
-show its status on the bus: a D-Bus policy, and a user in sysusers.d(5). Then has
-systemd and the bus read them. What is there already and differs stays as it is,
-and the difference is shown, unless --force is given. The first line of each unit is
-the command that has made it.
+systemctl reload needs and a tight sandbox. A system service also gets the files that
+let it show its status on the bus: a D-Bus policy, and a user in sysusers.d(5). Then
+init makes systemd and the bus read them. An existing file that differs stays as it
+is, and init shows the difference; --force replaces it. The first line of each unit
+is the command that has made it.
 
-NAME is that of the program, if none is given. What verify would object to, in a
-systemd that is too old or a line of --set, is said on stderr.
+Without NAME, the service has the name of the program. Findings of verify, about a
+systemd that is too old or a line of --set, are printed on stderr.
 
 ADDRESS is a port, HOST:PORT, the path of a Unix socket, or "@" and an abstract
 one, after "udp:", "datagram:" or "seqpacket:" if it is not for streams. FDNAME is
@@ -54,7 +54,7 @@ the name by which the service asks for the socket; if none is given, that of the
 port's protocol, or the last element of the path. Addresses of one name are one
 socket unit: NAME.socket for the first name, NAME-FDNAME.socket for any other.
 
-The sandbox keeps out what the service does not say it needs:
+The sandbox keeps out everything that the flags do not ask for:
 
   a connection, or a socket that does not come from systemd, fails with "address
   family not supported": give --outbound
@@ -82,7 +82,7 @@ program asks for), with --dry-run files [{path, text}].`,
 	f.StringVar(&flags.exec, "exec", "", "the `COMMAND` that systemd starts, with an absolute path (ExecStart=)")
 	f.StringArrayVar(&flags.listen, "listen", nil, "an `[FDNAME=]ADDRESS` to listen on; may be repeated")
 	f.StringVar(&flags.description, "description", "", "one line of `TEXT` about the service (default: its name)")
-	f.StringVar(&flags.account, "account", "", "run as this `USER`, who exists (default: one of the service's name, with DynamicUser=yes)")
+	f.StringVar(&flags.account, "account", "", "run as this existing `USER` (default: one of the service's name, with DynamicUser=yes)")
 	f.BoolVar(&flags.outbound, "outbound", false, "the service opens network connections of its own")
 	f.IntVar(&flags.store, "store", 0, "how many `ENTRIES` systemd keeps for the service (FileDescriptorStoreMax=)")
 	f.DurationVar(&flags.readyTimeout, "ready-timeout", units.DefaultReadyTimeout, "`TIME` that a successor may take to initialise, as in reload.Config")
@@ -103,7 +103,7 @@ program asks for), with --dry-run files [{path, text}].`,
 	return cmd
 }
 
-// check finds what makes no sense whatever the system is.
+// check finds mistakes that do not depend on the system.
 func (f *initFlags) check() error {
 	switch {
 	case f.host != "":
@@ -168,8 +168,8 @@ func (f *initFlags) again(cmd *cobra.Command, args []string) string {
 	return shell(command...)
 }
 
-// warn says what verify would: of a systemd that is too old, and of lines that --set
-// has added.
+// warn prints verify's findings: a systemd that is too old, and lines that --set has
+// added.
 func (f *initFlags) warn(cmd *cobra.Command, c setup.Config, files []setup.File) {
 	var pair units.Pair
 	for _, file := range files {
@@ -188,7 +188,7 @@ func (f *initFlags) warn(cmd *cobra.Command, c setup.Config, files []setup.File)
 	}
 }
 
-// config is what the flags say, and what can be inferred.
+// config makes a configuration of the flags, and infers the rest.
 func (f *initFlags) config(ctx context.Context, args []string) (setup.Config, error) {
 	argv := units.Words(f.exec)
 	if len(argv) == 0 {
@@ -229,7 +229,7 @@ func (f *initFlags) config(ctx context.Context, args []string) (setup.Config, er
 		}
 	}
 	if c.Systemd == 0 {
-		// Without one, what is written is for all.
+		// Without one, the units suit every version.
 		c.Systemd, _ = units.InstalledVersion(ctx, nil)
 	}
 	c.Units, err = unitFolder(f.scope())
@@ -272,7 +272,7 @@ func booted() bool {
 	return err == nil && info.IsDir()
 }
 
-// command runs one of setup.File.Then; what it says goes to stderr.
+// command runs one of setup.File.Then; its output goes to stderr.
 func command(cmd *cobra.Command, argv []string) error {
 	c := exec.CommandContext(cmd.Context(), argv[0], argv[1:]...)
 	c.Stdout, c.Stderr = cmd.ErrOrStderr(), cmd.ErrOrStderr()

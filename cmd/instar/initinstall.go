@@ -14,11 +14,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// initReport is what init prints with --json.
+// initReport is the output of init --json.
 type initReport struct {
 	Files    []initFile `json:"files"`
 	Commands []string   `json:"commands,omitempty"` // that have been run
-	Next     []string   `json:"next,omitempty"`     // to be run by who asked
+	Next     []string   `json:"next,omitempty"`     // for the caller to run
 	FDNames  []string   `json:"fdnames,omitempty"`  // that the program asks for
 }
 
@@ -67,8 +67,8 @@ func (f *initFlags) install(cmd *cobra.Command, service units.Service, files []s
 	return errors.Join(failed...)
 }
 
-// states say what becomes of each file. Of one that differs and stays, the difference is
-// shown.
+// states says for each file whether it is written. If it differs and stays, states shows
+// the difference.
 func (f *initFlags) states(cmd *cobra.Command, files []setup.File) ([]string, error) {
 	states := make([]string, len(files))
 	var problems []error
@@ -146,11 +146,11 @@ func (f *initFlags) tell(cmd *cobra.Command, service units.Service, report initR
 	for _, c := range report.Commands {
 		fmt.Fprintf(out, "%-9s  %s\n", "ran", c)
 	}
-	what := "Next"
+	title := "Next"
 	if _, err := os.Stat(service.ExecStart[0]); err != nil {
-		what = "Put the program at " + service.ExecStart[0] + ", and"
+		title = "Put the program at " + service.ExecStart[0] + ", and"
 	}
-	fmt.Fprintf(out, "\n%s:\n\n", what)
+	fmt.Fprintf(out, "\n%s:\n\n", title)
 	for _, c := range report.Next {
 		fmt.Fprintf(out, "  %s\n", c)
 	}

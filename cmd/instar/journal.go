@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// journalctl is the command line that prints what the journal has of a unit: here, or
-// on the other machine.
+// journalctl is the command line that prints a unit's entries of the journal: here,
+// or on the other machine.
 func (o *options) journalctl(unit string, args ...string) ([]string, error) {
 	command := append([]string{"journalctl", "--no-pager", "--quiet", "--all"}, args...)
 	if o.user {
@@ -36,14 +36,14 @@ const (
 	lastLinesFor  = time.Second
 )
 
-// lastLines is what a process of the unit said at its end, as far as the journal tells.
+// lastLines returns the last lines of a process of the unit, if the journal has them.
 func (o *options) lastLines(ctx context.Context, unit string, pid int) []string {
 	ctx, cancel := context.WithTimeout(ctx, lastLinesFor)
 	defer cancel()
 	for {
 		said, err := o.said(ctx, unit, pid)
 		if len(said) > 0 || err != nil {
-			return said // or nobody may ask, or there is no journal
+			return said // there are none, or no journal, or no right to read it
 		}
 		select {
 		case <-ctx.Done():
@@ -53,7 +53,7 @@ func (o *options) lastLines(ctx context.Context, unit string, pid int) []string 
 	}
 }
 
-// said is lastLines of what the journal has now.
+// said is lastLines without the wait.
 func (o *options) said(ctx context.Context, unit string, pid int) ([]string, error) {
 	command, err := o.journalctl(unit, "--output=cat", "--lines="+strconv.Itoa(lastLinesOf), "_PID="+strconv.Itoa(pid))
 	if err != nil {

@@ -30,8 +30,8 @@ func logsCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs UNIT",
 		Short: "List the upgrades of a service that the journal has",
-		Long: `Lists a service's upgrades, one a line and the last one last, from what the
-service has written to the journal at the end of each. It asks journalctl(1), which
+		Long: `Lists a service's upgrades, one a line and the last one last, from the entry that the
+service writes to the journal at the end of each. It asks journalctl(1), which
 shows the system's journal to root and to members of the group systemd-journal.
 
 --json prints one object a line:

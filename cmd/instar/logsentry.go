@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// logEntry is an upgrade as the journal has it; what logs --json prints of it. Its
+// logEntry is an upgrade as the journal has it, and as logs --json prints it. Its
 // keys are promised.
 type logEntry struct {
 	Time      time.Time `json:"time"`
@@ -19,7 +19,7 @@ type logEntry struct {
 	Reason    string    `json:"reason"`
 	Took      float64   `json:"took_seconds"`
 
-	words string // what of Reason the bus does not have
+	words string // the part of Reason that the bus does not have
 }
 
 // logParty is one side of it. The journal does not have the PID of the predecessor.
@@ -43,7 +43,7 @@ func (e logEntry) String() string {
 }
 
 // journalField is the value of a field in the JSON of journalctl(1): a string, or the
-// bytes of what is no text, or a list where there are several, of which this is the
+// bytes of a value that is no text, or a list of several values, of which this is the
 // first. "" for one that is too long, which is null.
 type journalField string
 
@@ -78,7 +78,7 @@ func (f *journalField) UnmarshalJSON(b []byte) error {
 func parseEntry(line []byte) (logEntry, error) {
 	var fields map[string]journalField
 	if err := json.Unmarshal(line, &fields); err != nil {
-		return logEntry{}, fmt.Errorf("what journalctl has printed is not its JSON: %w", err)
+		return logEntry{}, fmt.Errorf("the output of journalctl is not its JSON: %w", err)
 	}
 	text := func(name string) string { return string(fields[name]) }
 	number := func(name string) int64 {

@@ -1,17 +1,17 @@
 // Instar is the command line of services that are upgraded by systemctl reload:
 //
-//	init      writes the unit files of a service, and what lets it on the bus
-//	verify    says what in a service's units gets in the way of upgrades
+//	init      writes the unit files of a service, and those that let it on the bus
+//	verify    finds settings of a service's units that get in the way of upgrades
 //	status    shows generations, connections and the last upgrade
 //	upgrade   reloads services, follows them and prints the verdicts
-//	fds       lists what systemd's file descriptor store holds
+//	fds       lists the entries of a service's file descriptor store
 //	logs      lists the upgrades that the journal has
 //
-// It has flags, output and exit statuses and nothing else: what the commands do is
-// in packages units and status, and in internal/setup. A command is a file of that
-// name and those whose names begin so; root.go has the flags of all, exit.go the
-// exit statuses, remote.go and dial.go what -H does, complete.go the completion, and
-// internal/manpage the man pages. testdata/script pins what is printed.
+// It has flags, output and exit statuses and nothing else: the work is in packages
+// units and status, and in internal/setup. A command is a file of that name and
+// those whose names begin so; root.go has the flags of all, exit.go the exit
+// statuses, remote.go and dial.go the way to another machine (-H), complete.go the
+// completion, and internal/manpage the man pages. testdata/script pins the output.
 //
 // For systemctl reload to tell the truth, a hidden command is in the units:
 //
@@ -40,8 +40,8 @@ func main() {
 	os.Exit(status)
 }
 
-// run runs a command line and returns its exit status. What went wrong is one
-// line on stderr for each thing that did.
+// run runs a command line and returns its exit status. Each error is one line on
+// stderr.
 func run(ctx context.Context, cmd *cobra.Command) int {
 	err := cmd.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errSaid) {

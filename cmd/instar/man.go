@@ -40,8 +40,8 @@ SOURCE_DATE_EPOCH, or today.`,
 	}
 }
 
-// sourceDate is when the source was last changed, for what is to be the same each
-// time that it is made: reproducible-builds.org.
+// sourceDate is the time of the source's last change, for output that is the same
+// at every build: reproducible-builds.org.
 func sourceDate() (time.Time, error) {
 	epoch := os.Getenv("SOURCE_DATE_EPOCH")
 	if epoch == "" {

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/term"
 )
 
-// What services, units and the journal say may be hostile: an escape sequence steers
-// the terminal of whoever looks, a line feed forges a line. So whatever is not a
-// constant of this program is printed by one of these.
+// Texts of services, units and the journal may be hostile: an escape sequence steers
+// the user's terminal, a line feed forges a line. So these functions print
+// everything that is not a constant of this program.
 
 // plain is s on one line, with nothing in it that steers a terminal: a blank for a
 // tab, U+FFFD for any other character that does not show, such as the control
@@ -32,7 +32,7 @@ func plain(s string) string {
 	}, s)
 }
 
-// complain prints what has gone wrong, a line for each line of it.
+// complain prints an error, a line for each line of it.
 func complain(w io.Writer, format string, args ...any) {
 	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
 		fmt.Fprintln(w, "instar: "+plain(line))

@@ -33,7 +33,7 @@ const (
 )
 
 // signalLast is the first version of systemd that may run ExecReload= before it
-// sends the reload signal, so that what runs there must not wait for the upgrade:
+// sends the reload signal, so that a command there must not wait for the upgrade:
 // 262 does, and it has ExecReloadPost=. 257 runs it beside.
 const signalLast = 258
 
@@ -42,20 +42,20 @@ func reloadVerdict(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload-verdict --phase=reload|post UNIT",
 		Short: "Tell systemd whether the upgrade has succeeded, for ExecReload= and ExecReloadPost=",
-		Long: `Exits with status 1, and says why in one line, if the upgrade that systemd waits
-for has failed: then systemctl reload fails as well, and the service goes on.
-Exits with status 0 if it has succeeded, and also if there is no way to know,
-which it says: an upgrade that has not failed must not be reported as failed.
+		Long: `Exits with status 1, and prints the reason in one line, if the upgrade that systemd
+waits for has failed: then systemctl reload fails as well, and the service goes on.
+Exits with status 0 if it has succeeded. If the verdict is not known, it says so and
+exits with status 0: an upgrade that has not failed must not be reported as failed.
 
 For use in a unit:
 
   ExecReload=+/usr/bin/instar reload-verdict --phase=reload %n
   ExecReloadPost=+/usr/bin/instar reload-verdict --phase=post %n
 
-The first tells the truth where systemd runs it beside the reload signal (257 and
-earlier). Elsewhere the second does, which earlier versions ignore, and the first is
-a preflight: it has the service ask the new build whether it could follow, and exits
-with status 1 if not, which cancels the reload before anything is started.`,
+systemd 257 and earlier run the first beside the reload signal, and ignore the second:
+there the first reports the verdict. On later versions the second does, and the first
+is a preflight: it makes the service ask the new build whether it could follow, and
+exits with status 1 if not, which cancels the reload before anything is started.`,
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,7 +66,7 @@ with status 1 if not, which cancels the reload before anything is started.`,
 			case errors.Is(err, status.ErrRefused), errors.Is(err, status.ErrStartedAnew), errors.Is(err, errGone):
 				return err
 			case err != nil:
-				complain(cmd.ErrOrStderr(), "whether the upgrade has succeeded is not known: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+				complain(cmd.ErrOrStderr(), "the verdict of the upgrade is not known: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 				return nil
 			}
 			return failure(verdict)
@@ -84,7 +84,8 @@ with status 1 if not, which cancels the reload before anything is started.`,
 	return cmd
 }
 
-// failure is what systemd is to learn of a verdict: nil unless it failed.
+// failure is the error that systemd gets for a verdict: nil unless the upgrade
+// failed.
 func failure(v reload.Verdict) error {
 	if v.Attempt == 0 || v.Err == nil {
 		return nil

@@ -10,17 +10,17 @@ import (
 	"github.com/instar-project/instar/reload"
 )
 
-// What the command does beside a real service is seen on real systemd, in
-// integration; here is what it does with nobody there.
+// The tests in integration run the command beside a real service; here it runs
+// alone.
 func TestReloadVerdictAlone(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+t.TempDir()+"/none")
 	for _, c := range []struct {
 		args   string
-		err    string // what main prints
+		err    string // as main prints it
 		stderr string
 	}{
-		{"--phase=reload web.service", "", "whether the upgrade has succeeded is not known: status: the bus at unix:path="},
-		{"--phase=post web.service", "", "whether the upgrade has succeeded is not known: status: the bus at unix:path="},
+		{"--phase=reload web.service", "", "the verdict of the upgrade is not known: status: the bus at unix:path="},
+		{"--phase=post web.service", "", "the verdict of the upgrade is not known: status: the bus at unix:path="},
 		{"--phase=reload --name=no web.service", "", `"no" is not a well-known name`},
 		{"--phase=reload .service", "", "no name for the bus"},
 		{"--phase=start web.service", "--phase=start: want --phase=reload or --phase=post", ""},

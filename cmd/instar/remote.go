@@ -101,8 +101,8 @@ type bridge struct {
 	died error
 }
 
-// openBridge starts argv. What it has to say, about keys and refused connections,
-// goes to stderr.
+// openBridge starts argv. Its messages, about keys and refused connections, go to
+// stderr.
 func openBridge(argv []string) (*bridge, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr

@@ -51,7 +51,7 @@ func FuzzParseDestination(f *testing.F) {
 	})
 }
 
-// A shell makes of a quoted word what it was.
+// A shell turns a quoted word back into the original.
 func TestQuote(t *testing.T) {
 	for _, word := range []string{"", "plain-1.service", "a b", `it's`, `a\x2db`, "$HOME", "`id`", "a;b", "*", "ü", "a\nb", "--x=~"} {
 		out, err := exec.Command("sh", "-c", "printf %s "+quote(word)).Output()
@@ -61,7 +61,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// A bridge is what its command says and hears; its end has a reason.
+// A bridge carries the output and input of its command; its end has a reason.
 func TestBridge(t *testing.T) {
 	b, err := openBridge([]string{"cat"})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 // options are the flags that every command has.
 type options struct {
-	user bool   // the manager is that of the user who runs this
+	user bool   // ask the manager of the current user
 	host string // "[USER@]HOST" to work on, by ssh(1); "" is this machine
 }
 
@@ -35,9 +35,9 @@ connection or a dropped request.
 
 UNIT is the name of a service, with or without ".service".
 
-Exit status: 0 done; 1 it has failed, or found what it looks for; 2 it has been
-called in a way that makes no sense, and has done nothing.`,
-		Args:              cobra.ArbitraryArgs, // for RunE to name what is wrong with them
+Exit status: 0 done; 1 it has failed, or verify has found an error; 2 the arguments
+make no sense, and it has done nothing.`,
+		Args:              cobra.ArbitraryArgs, // so that RunE can name the wrong ones
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -29,11 +29,12 @@ func runningPair(ctx context.Context, conn *units.Conn, unit string, says status
 	return pair, err
 }
 
-// compare fills in what does not fit between the units of a service and how it runs.
+// compare fills in the differences between the units of a service and the service as
+// it runs.
 func (r *report) compare(ctx context.Context, conn *units.Conn, says status.State) {
 	pair, err := runningPair(ctx, conn, r.Unit, says)
 	if err != nil {
-		return // what of systemd cannot be asked is in the report already
+		return // the report has this error already
 	}
 	for _, l := range pair.Running.Own {
 		r.Own = append(r.Own, socketReport(l))
@@ -50,7 +51,7 @@ func (r *report) compare(ctx context.Context, conn *units.Conn, says status.Stat
 	}
 }
 
-// printCompared is what compare has found.
+// printCompared prints the findings of compare.
 func (r report) printCompared(line func(label, format string, args ...any), p palette) {
 	label := "own"
 	for _, l := range r.Own {

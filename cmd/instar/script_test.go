@@ -10,13 +10,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var update = flag.Bool("update", false, "write what the scripts see into testdata")
+var update = flag.Bool("update", false, "write the output that the scripts see into testdata")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"instar": main})
 }
 
-// What each command prints, and what it exits with: testdata/script.
+// The output and exit status of each command: testdata/script.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

@@ -20,13 +20,13 @@ func statusCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [UNIT…]",
 		Short: "Show the generations of services, their connections and their last upgrade",
-		Long: `Shows what services say of themselves, and what systemd says of their units: the
-generation that serves, its build and connections; older generations that still
-drain, and when what is left of them is closed; the sockets; the entries in
-systemd's file descriptor store; the last upgrade and how long its steps took. What
-a process said of a failed upgrade is added for those who may read the journal.
+		Long: `Shows services in their own words and in those of systemd: the generation that
+serves, its build and connections; older generations that still drain, and when their
+last connections are closed; the sockets; the entries in systemd's file descriptor
+store; the last upgrade and how long its steps took. If an upgrade has failed, the
+last words of the process are added for users that may read the journal.
 
-Without a UNIT it shows all services on the bus that have something to show.
+Without a UNIT it shows all services on the bus that show a status.
 
 The bars show how the connections are spread over the generations.
 
@@ -36,11 +36,11 @@ The bars show how the connections are spread over the generations.
   name       its well-known name on the bus
   problem    why there is no state, or none of systemd: it does not run, and why; it
              does not answer within three seconds; left out otherwise
-  own_sockets   [{name, network, address}]: what it has bound by itself, so that the
-             next generation cannot; left out if there is nothing
-  live_problems  what does not fit between the units and how the service runs, such
-             as a .socket that was edited; left out if there is nothing
-  state      what the service says; null if it shows no status:
+  own_sockets   [{name, network, address}]: sockets that it has bound by itself, so
+             that the next generation cannot; left out if there are none
+  live_problems  differences between the units and the service as it runs, such as
+             a .socket that was edited; left out if there are none
+  state      from the service; null if it shows no status:
              generation, phase, build, version, revision, main_pid, since (when
              this generation became the main one; null if not known), connections,
              draining [{generation, pid, build, connections, deadline}],
@@ -49,8 +49,8 @@ The bars show how the connections are spread over the generations.
              upgrade {attempt, from, to {generation, pid, build}, succeeded, reason,
              began, took_seconds, steps [{phase, took_seconds}], left_behind}, null if there was none,
              unit_problems (settings of the unit that stand in the way of upgrades),
-             restart_needed (what the unit says, the service does not have, and no reload brings)
-  systemd    what systemd says; null if it cannot be asked:
+             restart_needed (settings of the unit that the service lacks until a restart)
+  systemd    from systemd; null if it cannot be asked:
              load_state, active_state, sub_state, main_pid, restarts,
              need_daemon_reload, active_since, result (of the last run: "success",
              "exit-code", …), exit (how its main process ended, "" if it runs),
@@ -58,8 +58,8 @@ The bars show how the connections are spread over the generations.
 
 Times are RFC 3339, durations seconds.
 
---watch goes on until ctrl-C: on a terminal the view is drawn again in its place,
-elsewhere whatever has changed is printed anew, and with --json as one array a line.
+--watch goes on until ctrl-C. On a terminal it redraws the view in its place;
+elsewhere it prints changed services anew, with --json as one array a line.
 
 Exit status: 1 if a UNIT does not exist or shows no status.`,
 		Example: `  instar status web
@@ -76,7 +76,7 @@ Exit status: 1 if a UNIT does not exist or shows no status.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&flags.json, "json", false, "print JSON, for programs")
-	f.BoolVarP(&flags.watch, "watch", "w", false, "go on, and show what changes")
+	f.BoolVarP(&flags.watch, "watch", "w", false, "go on, and show changes")
 	return cmd
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-// What status --json prints. The keys are promised, and documented in the help of the
-// command: there may be more of them one day, never fewer.
+// The output of status --json. Its keys are promised, and documented in the help of
+// the command: more may come, none goes.
 
 type report struct {
 	Unit    string         `json:"unit"`
@@ -24,7 +24,7 @@ type report struct {
 	State   *stateReport   `json:"state"`
 	Systemd *systemdReport `json:"systemd"`
 
-	gone bool // nobody has the name
+	gone bool // the name has no owner
 }
 
 type stateReport struct {
@@ -104,7 +104,7 @@ type systemdReport struct {
 	StatusErrno      int        `json:"status_errno"`
 }
 
-// stateOf is what a service says. systemd may be nil.
+// stateOf reports the state of a service. systemd may be nil.
 func stateOf(s status.State, systemd *systemdReport) *stateReport {
 	r := &stateReport{
 		Generation: s.Generation, Phase: s.Phase, Build: s.Build, Version: s.Version, Revision: s.Revision,
@@ -190,14 +190,14 @@ func (r *report) explain(err error) string {
 	case r.gone && r.Systemd != nil && r.Systemd.Active != "active" && r.Systemd.Active != "reloading":
 		return "it does not run" + r.Systemd.why()
 	case errors.Is(err, status.ErrAbsent):
-		return "it shows no status: nobody has the name " + r.Name + " on the bus (package status; the log of the service may say why)"
+		return "it shows no status: the name " + r.Name + " has no owner on the bus (package status; the log of the service may say why)"
 	case errors.Is(err, status.ErrNoAnswer):
 		return fmt.Sprintf("it does not answer within %v: it hangs, or is stopped", patience)
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
-// why is the end of a sentence on a service that does not run: what it said last to
+// why is the end of a sentence on a service that does not run: its last message to
 // systemd, and how its main process ended. It is "" if it was stopped.
 func (s *systemdReport) why() string {
 	if s.Result == "success" || s.Exit == "" {

@@ -17,8 +17,8 @@ var colours = palette{
 	good: "\x1b[32m", busy: "\x1b[33m", bad: "\x1b[31m", bar: "\x1b[36m", faint: "\x1b[2m", end: "\x1b[0m",
 }
 
-// scale is what a full bar of connections stands for. It grows while a view is
-// watched, so that bars which shrink mean connections that end.
+// scale is the number of connections that a full bar stands for. It only grows
+// while a view is watched, so that a bar shrinks only if connections end.
 type scale struct{ most map[string]int } // by service
 
 // of is the most connections that a generation of the service has had.
@@ -36,7 +36,8 @@ func (s *scale) of(r report) int {
 
 const barWidth = 20
 
-// gauge draws n of most. What is not nothing shows, and what is not all shows too.
+// gauge draws n of most. A nonzero share gets at least one block; a share below 100
+// % never fills the bar.
 func (p palette) gauge(n, most int) string {
 	full := (n*barWidth + most/2) / most
 	if n > 0 {
@@ -136,7 +137,7 @@ func (r report) printState(line func(label, format string, args ...any), now tim
 			colour = p.bad
 		}
 		v := u.verdict
-		v.LeftBehind = nil // it is among what takes a restart
+		v.LeftBehind = nil // the line on restarts has it
 		line("upgrade", "%s%s%s, %s%s", colour, plain(briefly(v)), p.end, ago(v.Began, now), steps(v))
 	}
 	if failed := s.AttemptsNotLasting - s.underWay(); failed > 0 {
@@ -167,7 +168,7 @@ func (r report) bullet(p palette) string {
 // briefly is a verdict in one line, without the unit.
 func briefly(v reload.Verdict) string { return strings.TrimPrefix(v.String(), "upgrade ") }
 
-// steps is what an upgrade's time went into.
+// steps says how long each step of an upgrade took.
 func steps(v reload.Verdict) string {
 	var all []string
 	for _, s := range v.Steps {
@@ -202,9 +203,9 @@ func ago(t, now time.Time) string {
 func closes(deadline, now time.Time) string {
 	left := deadline.Sub(now).Truncate(time.Second)
 	if left <= 0 {
-		return "closes what is left now"
+		return "closes the rest now"
 	}
-	return fmt.Sprintf("closes what is left in %v, at %s", left, deadline.In(now.Location()).Format(time.TimeOnly))
+	return fmt.Sprintf("closes the rest in %v, at %s", left, deadline.In(now.Location()).Format(time.TimeOnly))
 }
 
 func build(name string) string {
@@ -214,11 +215,11 @@ func build(name string) string {
 	return " (" + plain(name) + ")"
 }
 
-func count(n int, what string) string {
+func count(n int, noun string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func first(a, b string) string {

@@ -107,7 +107,7 @@ func TestStatusText(t *testing.T) {
 	}
 }
 
-// A bar is empty for nothing, full for all, and neither for what lies between.
+// A bar is empty for nothing, full for all, and neither in between.
 func TestGauge(t *testing.T) {
 	for _, c := range []struct{ n, most, full int }{
 		{0, 1, 0}, {1, 1, barWidth}, {1, 1000, 1}, {999, 1000, barWidth - 1}, {500, 1000, barWidth / 2}, {0, 1000, 0},

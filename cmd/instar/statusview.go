@@ -11,7 +11,7 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-// view is what status looks at, with --watch again and again.
+// view is the set of services that status looks at, with --watch again and again.
 type view struct {
 	*options
 	*site
@@ -71,8 +71,8 @@ func (v *view) reports(ctx context.Context) ([]report, error) {
 	return there, ctx.Err()
 }
 
-// report asks both sides about a service, and the journal. The unit is that of its name,
-// which the bus vouches for, never what the service says of itself.
+// report asks the service, systemd and the journal about a service. The unit follows
+// from its name, which the bus vouches for, never from the service's own words.
 func (v *view) report(ctx context.Context, r *report) {
 	bounded, cancel := context.WithTimeoutCause(ctx, patience, errSystemdHangs)
 	defer cancel()
@@ -134,8 +134,8 @@ func (v *view) state(ctx context.Context, name string) (status.State, error) {
 	return state, err
 }
 
-// lastWords is the end of a sentence on what the journal has last of a process. It is
-// asked once, and on this machine only.
+// lastWords is the end of a sentence that quotes the last lines of a process from the
+// journal. It asks once, and on this machine only.
 func (v *view) lastWords(ctx context.Context, unit string, pid int) string {
 	if v.host != "" || pid == 0 {
 		return ""

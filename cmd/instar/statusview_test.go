@@ -155,8 +155,8 @@ func TestWatchDoesNotWaitAgain(t *testing.T) {
 	}
 }
 
-// What is told of a process that has ended are its last lines, or how a Go program
-// began to crash.
+// A process that has ended is quoted with its last lines, or with the first ones of
+// a Go program's crash.
 func TestTelling(t *testing.T) {
 	lines := []string{"serving", "panic: assignment to entry in nil map", "", "goroutine 1 [running]:", "main.main()", "\t/src/main.go:27"}
 	for _, c := range []struct{ said, want string }{

@@ -18,7 +18,8 @@ import (
 // errBusGone ends a watch that would never show anything again.
 var errBusGone = errors.New("the bus has closed the connection")
 
-// follow shows what look finds, again and again, until ctx ends, which is no error.
+// follow shows the findings of look, again and again, until ctx ends, which is no
+// error.
 func (f statusFlags) follow(ctx context.Context, s *site, stdout io.Writer, look func(context.Context) ([]report, error)) error {
 	changes, stop, err := s.bus.Watch(ctx)
 	if err != nil {
@@ -67,7 +68,7 @@ func (f statusFlags) repeat(ctx context.Context, changes <-chan struct{}, w io.W
 }
 
 // redraw draws the view in its place: on a change, when the terminal has another
-// size, and once a second because of what it says of time. The last view stays.
+// size, and once a second for the times in it. The last view stays.
 func (f statusFlags) redraw(ctx context.Context, changes <-chan struct{}, s *screen, look func(context.Context) ([]report, error)) error {
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)
@@ -116,7 +117,7 @@ const (
 	enter = "\x1b[?1049h\x1b[?25l" // the other screen, no cursor
 	leave = "\x1b[?25h\x1b[?1049l"
 	home  = "\x1b[H\x1b[?7l" // and lines that are too long are cut off
-	rest  = "\x1b[?7h\x1b[J" // clears what the last view has left below
+	rest  = "\x1b[?7h\x1b[J" // clears the rest of the last view below
 	next  = "\x1b[K\r\n"     // clears the rest of a line
 )
 

@@ -23,19 +23,19 @@ func upgradeCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "upgrade UNIT…",
 		Short: "Upgrade services, follow them, and print the verdicts",
-		Long: `Upgrades services, one after the other, by a reload of their units: what
-systemctl reload does. It first has each service ask its new binary whether it
-would do (preflight), follows the phases on stderr, and prints the verdict, one
-line a unit. An upgrade that fails leaves the service as it was, with its reason
-in that line, and what the journal has last of the new process on stderr; the other
+		Long: `Upgrades services, one after the other, by a reload of their units, as systemctl
+reload does. Each service first asks its new binary whether it could take over
+(preflight). The command follows the phases on stderr, and prints the verdict, one
+line a unit. An upgrade that fails leaves the service as it was: the line has the
+reason, and stderr the last lines of the new process, from the journal. The other
 units are upgraded all the same.
 
-The verdict is the service's own word, by D-Bus. Of one that shows no status only
-systemd's is known: that the reload was done, or not. What the new process said of a
-failure is in the journal alone, for root and the group systemd-journal: for others the
-line has the kind of failure.
+The verdict comes from the service, by D-Bus. If a service shows no status, the
+command only knows from systemd whether the reload succeeded. The words of a new
+process that fails are in the journal alone, for root and the group systemd-journal;
+other users get the kind of failure.
 
---timeout bounds each unit. What has begun goes on after it.
+--timeout bounds the wait for each unit. An upgrade that has begun goes on after it.
 
 Exit status: 0 if every upgrade has succeeded; 1 if one has not, or if it is not
 known; with --all-draining-done also if an older generation has not exited.`,

@@ -25,7 +25,7 @@ func (p *progress) phase(name string) {
 	}
 }
 
-// draining tells who has not exited yet.
+// draining shows the generations that have not exited yet.
 func (p *progress) draining(all []reload.Draining) {
 	if len(all) == 0 {
 		p.say("the predecessor exits")
@@ -52,7 +52,7 @@ func (p *progress) say(text string) {
 	p.open = true
 }
 
-// remark says what stays there.
+// remark prints a line that stays.
 func (p *progress) remark(text string) {
 	p.end()
 	fmt.Fprintf(p.w, "%s: %s\n", p.unit, plain(text))

@@ -107,7 +107,7 @@ func (u *upgrade) reloadOnly(ctx context.Context) (line string, err error) {
 		return "", u.late(ctx, err)
 	}
 	if u.flags.allDrainingDone {
-		return "reloaded", errors.New("whether older generations drain is not known: it shows no status")
+		return "reloaded", errors.New("it shows no status, so it is not known whether older generations drain")
 	}
 	return "reloaded", nil
 }
@@ -144,7 +144,7 @@ func (u *upgrade) reload(ctx context.Context, before status.State) (reload.Verdi
 		return verdict, nil
 	case failed != nil:
 		// The service was never asked, or it is gone. The unit's own ExecReload= may
-		// have refused, which has said why to nobody but the journal.
+		// have refused; its reason is in the journal alone.
 		if refused := u.client.Preflight(ctx); errors.Is(refused, status.ErrRefused) {
 			failed = refused
 		}
@@ -155,7 +155,7 @@ func (u *upgrade) reload(ctx context.Context, before status.State) (reload.Verdi
 	short, cancel := context.WithTimeout(ctx, unbegun)
 	defer cancel()
 	if verdict, err = u.client.Wait(short, before.Attempts+1); err != nil && short.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("systemd has reloaded it, but it has begun no upgrade: has the unit Type=notify-reload? See instar verify %s", u.unit)
+		err = fmt.Errorf("systemd has reloaded it, but it has begun no upgrade: Type=notify-reload may be missing, see instar verify %s", u.unit)
 	}
 	return verdict, err
 }
@@ -171,7 +171,7 @@ func follows(v reload.Verdict, before status.State) bool {
 
 // drained waits until every generation before that of the verdict has exited.
 func (u *upgrade) drained(ctx context.Context, v reload.Verdict) error {
-	tick := time.NewTicker(500 * time.Millisecond) // an exit is told by nobody
+	tick := time.NewTicker(500 * time.Millisecond) // no message tells of an exit
 	defer tick.Stop()
 	for {
 		now, err := u.client.State(ctx)
@@ -183,7 +183,7 @@ func (u *upgrade) drained(ctx context.Context, v reload.Verdict) error {
 			processes, err = u.systemd.Processes(ctx, u.unit)
 		}
 		if err != nil {
-			return u.late(ctx, fmt.Errorf("whether older generations have exited is not known: %w", err))
+			return u.late(ctx, fmt.Errorf("cannot tell whether older generations have exited: %w", err))
 		}
 		lives := slices.ContainsFunc(processes, func(p units.Process) bool { return p.PID == v.From.PID })
 		if len(now.Draining) == 0 && !lives {
@@ -199,13 +199,13 @@ func (u *upgrade) drained(ctx context.Context, v reload.Verdict) error {
 	}
 }
 
-// late makes an error that is due to ctx say what that means.
+// late explains an error that is due to ctx.
 func (u *upgrade) late(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() == nil:
 		return err
 	case errors.Is(context.Cause(ctx), errTimeout):
-		return fmt.Errorf("not done within %v; what has begun goes on: see instar status %s", u.flags.timeout, u.unit)
+		return fmt.Errorf("not done within %v; the upgrade goes on: see instar status %s", u.flags.timeout, u.unit)
 	}
-	return fmt.Errorf("interrupted; what has begun goes on: see instar status %s", u.unit)
+	return fmt.Errorf("interrupted; the upgrade goes on: see instar status %s", u.unit)
 }

@@ -30,28 +30,28 @@ func verifyCommand(o *options) *cobra.Command {
 	flags := &verifyFlags{options: o}
 	cmd := &cobra.Command{
 		Use:   "verify UNIT|FILE…",
-		Short: "Say what in a service's units gets in the way of upgrades",
-		Long: `Looks at services and their sockets, whoever has written them, and prints a line
-for each setting that gets in the way of upgrades: where it is, how bad, why, what
-to write instead, and where to read on. What systemd-analyze verify says of the
-same files is among it.
+		Short: "Find settings of a service's units that get in the way of upgrades",
+		Long: `Checks services and their sockets, made by init or by hand, and prints a line for
+each setting that gets in the way of upgrades: where it is, how bad, why, the line to
+write instead, and where to read on. The findings of systemd-analyze verify on the
+same files are included.
 
-A FILE has a "/" or the suffix of a unit in it and is there; the units that belong
-to it are looked for in its folder. A UNIT is looked for where systemd looks, or
-with --live, and on another machine, in the running systemd.
+A FILE is an existing file with a "/" or the suffix of a unit in its name; verify
+looks for the units that belong to it in its folder. It looks for a UNIT where systemd
+does, or with --live, and on another machine, in the running systemd.
 
-With --live it is also said what has come between the units and the service since
-it was started: a .socket that was edited, the path of a socket that is gone, a
-store that was taken away, a socket that the service has bound by itself (for that
-look as root, and on the machine itself).
+With --live verify also reports differences between the units and the service since
+its start: a .socket that was edited, the path of a socket that is gone, a store that
+was taken away, a socket that the service has bound by itself (for that, run it as
+root, and on the machine itself).
 
 --fix writes a drop-in, zz-instar.conf, beside each unit that a line cures: in the
-folder of the FILE, or in that of the administrator's units. It shows the
-differences first, has systemd read them, and then says what remains. With --dry-run
-it shows them, and writes nothing.
+folder of the FILE, or in that of the administrator's units. It shows the differences
+first, makes systemd read them, and then prints the remaining findings. With --dry-run
+it shows the differences, and writes nothing.
 
-An error: upgrades do not work, or lose something. A warning: they do until
-something else goes wrong. A hint: it works, and could be better.
+An error means that upgrades do not work, or lose something; a warning, that they work
+until something else goes wrong; a hint, that they work and could be better.
 
 --json prints an array of findings: rule, severity, unit, file and line (if it is a
 line of a file), section, directive, reason, write (instead) and man; with --list of
@@ -83,8 +83,8 @@ Exit status: 1 if there is an error, or with --strict a warning.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&flags.live, "live", false, "look at the units as the running systemd has them")
-	f.BoolVar(&flags.fix, "fix", false, "write drop-ins that cure what a line can cure")
-	f.BoolVar(&flags.dryRun, "dry-run", false, "with --fix: show what it would write, and write nothing")
+	f.BoolVar(&flags.fix, "fix", false, "write drop-ins that cure the findings that a line can cure")
+	f.BoolVar(&flags.dryRun, "dry-run", false, "with --fix: show the drop-ins, and write nothing")
 	f.BoolVar(&flags.strict, "strict", false, "exit with 1 on warnings as well")
 	f.BoolVar(&flags.list, "list", false, "list the rules")
 	f.BoolVar(&flags.noAnalyze, "no-analyze", false, "leave systemd-analyze verify out")
@@ -159,7 +159,7 @@ func (f *verifyFlags) analyze(cmd *cobra.Command, t target) ([]units.Finding, er
 	}
 	findings, err := units.Analyze(cmd.Context(), f.runner(), f.scope(), t.files...)
 	if errors.Is(err, units.ErrNoAnalyze) {
-		complain(cmd.ErrOrStderr(), "systemd-analyze is not installed: what it would say is left out")
+		complain(cmd.ErrOrStderr(), "systemd-analyze is not installed: its findings are left out")
 		return nil, nil
 	}
 	return findings, err
@@ -175,7 +175,7 @@ func (f *verifyFlags) print(cmd *cobra.Command, targets []target, findings []uni
 	}
 	out := cmd.OutOrStdout()
 	for _, found := range findings {
-		fmt.Fprintln(out, plain(found.String())) // it may quote what a service says of itself
+		fmt.Fprintln(out, plain(found.String())) // it may quote the service
 	}
 	if len(findings) == 0 {
 		for _, t := range targets {
@@ -199,7 +199,7 @@ type jsonFinding struct {
 	Man       string         `json:"man,omitempty"`
 }
 
-// printRules lists what is looked for.
+// printRules lists the rules.
 func (f *verifyFlags) printRules(cmd *cobra.Command) error {
 	type rule struct {
 		ID       string         `json:"rule"`
@@ -231,7 +231,7 @@ func (f *verifyFlags) runner() units.Runner {
 		argv := d.ssh(append([]string{name}, args...)...)
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		if err != nil {
-			cmd.Err = err // what Run then returns
+			cmd.Err = err // Run then returns it
 		}
 		return cmd
 	}

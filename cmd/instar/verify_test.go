@@ -12,8 +12,8 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-// Whatever stands in unit files, verify says what it finds: no panic, an exit status
-// that fits, and the same findings in lines and in JSON.
+// Whatever stands in unit files, verify does not panic, its exit status fits, and it
+// reports the same findings in lines and in JSON.
 func FuzzVerify(f *testing.F) {
 	files, err := setup.Plan(setup.Config{Service: units.Service{
 		Name: "web", ExecStart: []string{"/opt/web/web"},
@@ -47,7 +47,7 @@ func FuzzVerify(f *testing.F) {
 			t.Fatalf("exit status %d, with --fix --dry-run %d\n%s", status, cureStatus, cured)
 		}
 		if status == exitFailed && !strings.Contains(lines, "error: ") {
-			return // it has no finding, but says on stderr what keeps it from looking
+			return // no finding, but an error on stderr
 		}
 		var findings []jsonText
 		if err := json.Unmarshal([]byte(list), &findings); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// checkFix finds what makes no sense with --fix.
+// checkFix finds flags that make no sense with --fix.
 func (f *verifyFlags) checkFix() error {
 	switch {
 	case f.dryRun && !f.fix:
@@ -28,7 +28,8 @@ func (f *verifyFlags) checkFix() error {
 // change is a drop-in as it is and as it is to be; "" is for none.
 type change struct{ file, before, after string }
 
-// cure shows what would cure a service, writes it, and has systemd read it.
+// cure shows the drop-ins that cure a service, writes them, and makes systemd read
+// them.
 func (f *verifyFlags) cure(cmd *cobra.Command, t target, o units.Options) error {
 	changes, err := f.changes(t, o)
 	if err != nil || len(changes) == 0 {
@@ -59,7 +60,7 @@ func (f *verifyFlags) cure(cmd *cobra.Command, t target, o units.Options) error 
 	if err := command(cmd, reload); err != nil {
 		return err
 	}
-	complain(cmd.ErrOrStderr(), "systemd has read the changes; what it applies at a start takes a systemctl restart %s", t.pair.Service.Name)
+	complain(cmd.ErrOrStderr(), "systemd has read the changes; settings that it applies at a start take a systemctl restart %s", t.pair.Service.Name)
 	return nil
 }
 

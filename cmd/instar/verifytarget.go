@@ -21,8 +21,8 @@ type target struct {
 	folder string   // where drop-ins that --fix writes belong
 }
 
-// targets are what the arguments mean, each service once, and the systemd that is
-// to run them; 0: not known.
+// targets returns the services that the arguments name, each once, and the version
+// of systemd that is to run them; 0: not known.
 func (f *verifyFlags) targets(ctx context.Context, args []string) (all []target, systemd int, err error) {
 	seen := make(map[string]bool)
 	add := func(where string, load func() (target, error)) error {

@@ -5,8 +5,8 @@ import "runtime/debug"
 // version is stamped into the binaries of a release.
 var version = ""
 
-// buildVersion is what --version says: the release, or what the go command knows of
-// the source.
+// buildVersion is the output of --version: the release, or the version that the go
+// command knows of the source.
 func buildVersion() string {
 	if version != "" {
 		return version

@@ -10,13 +10,13 @@ import (
 	"github.com/instar-project/instar/reload"
 )
 
-// A service tells everybody on the bus what kind of failure it was, and the journal what
-// the new process said of it: see reload.Config.PublicReasons. Whoever may read both
+// A service tells everybody on the bus the kind of a failure, and the journal alone the
+// words of the new process: see reload.Config.PublicReasons. A user that may read both
 // gets the whole reason.
 
-// withWords returns a verdict of a unit with what the journal has beside it, if this user
-// may read that. The journal has it a moment after the upgrade ends: patience is how long
-// to wait for that.
+// withWords returns a verdict of a unit with the words of the journal beside it, if this
+// user may read them. They come a moment after the upgrade ends: patience is how long to
+// wait for them.
 func (o *options) withWords(ctx context.Context, unit string, v reload.Verdict, patience time.Duration) reload.Verdict {
 	if v.Attempt == 0 || v.Err == nil || v.Words != "" {
 		return v
@@ -55,7 +55,7 @@ func (o *options) entry(ctx context.Context, unit string, v reload.Verdict) (log
 	return parseEntry(line)
 }
 
-// words remembers what the journal has, for a view that is drawn again and again.
+// words remembers the journal's answers, for a view that is drawn again and again.
 type words struct {
 	*options
 	mu    sync.Mutex

@@ -11,7 +11,7 @@ import (
 	"github.com/instar-project/instar/reload"
 )
 
-// The bus has told that the successor has crashed, and the journal what it said.
+// The bus says that the successor has crashed, and the journal has its words.
 func TestVerdictWithWords(t *testing.T) {
 	began := time.UnixMicro(1770134706000000)
 	const entry = `{"__REALTIME_TIMESTAMP":"%d","INSTAR_ATTEMPT":"7","INSTAR_RESULT":"failed","INSTAR_LAST_WORDS":"panic: oh"}`

@@ -24,7 +24,7 @@ func Pages(cmd *cobra.Command, date time.Time) []Page {
 	return pages
 }
 
-// name is what a command's page is called: "instar-init".
+// name is the name of a command's page: "instar-init".
 func name(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
 func render(c *cobra.Command, date time.Time) string {
@@ -57,7 +57,7 @@ func render(c *cobra.Command, date time.Time) string {
 	return w.String()
 }
 
-// arguments is what stands behind the command's name in its synopsis.
+// arguments is the synopsis of a command without its name.
 func arguments(c *cobra.Command) string {
 	_, rest, _ := strings.Cut(c.Use, " ")
 	if c.HasAvailableFlags() && !strings.Contains(rest, "[flags]") {
@@ -66,8 +66,8 @@ func arguments(c *cobra.Command) string {
 	return strings.ReplaceAll(rest, "[flags]", "[OPTION…]")
 }
 
-// description is the long text of a command without what it says of its exit
-// status, in paragraphs.
+// description is the long text of a command in paragraphs; the one on its exit
+// status stands apart.
 func description(c *cobra.Command) (text, exit []string) {
 	long := c.Long
 	if long == "" {

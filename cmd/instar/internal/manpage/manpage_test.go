@@ -63,7 +63,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// What man(1) formats with has nothing to say, and shows the words.
+// groff, which man(1) formats with, warns of nothing and shows the words.
 func TestGroff(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {

@@ -37,8 +37,8 @@ func TestCheckAccount(t *testing.T) {
 	}
 }
 
-// Everyone may read a file that was written, and reach it, whatever the umask; what was
-// there before stays as it was.
+// Everyone may read and reach a written file, whatever the umask; files and folders
+// that existed before keep their modes.
 func TestWriteUnderUmask(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	private := filepath.Join(t.TempDir(), "private")

@@ -9,7 +9,7 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-// kinds are what may stand before an address, and the directive it stands for.
+// kinds maps a prefix of an address to the directive of that kind of socket.
 var kinds = map[string]string{
 	"tcp": "ListenStream", "stream": "ListenStream",
 	"udp": "ListenDatagram", "datagram": "ListenDatagram",
@@ -60,7 +60,7 @@ func ParseListen(s string) (name string, l units.Listen, err error) {
 	return name, l, nil
 }
 
-// checkAddress refuses what systemd would.
+// checkAddress refuses the addresses that systemd would.
 func checkAddress(address string) error {
 	if address == "" || address == "@" || address == "/" {
 		return fmt.Errorf("%q is no address: give a port, HOST:PORT or a path", address)

@@ -63,7 +63,7 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// What ParseListen takes, units.Write takes, unless it is about the name.
+// units.Write takes everything that ParseListen takes, except some names.
 func FuzzParseListen(f *testing.F) {
 	for _, s := range []string{"8080", "a=udp:[::1]:53", "seqpacket:/run/x.sock", "@a=b", "%t/%n", "vsock:2:1", "/ /", "x=y=z"} {
 		f.Add(s)

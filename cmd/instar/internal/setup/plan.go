@@ -22,7 +22,7 @@ const (
 	sysusersFolder = "/etc/sysusers.d"
 )
 
-// Config is what a service is, and where its files go.
+// Config describes a service, and where its files go.
 type Config struct {
 	// Service is the service. Plan fills in ExecReload and ExecReloadPost.
 	Service units.Service
@@ -52,10 +52,10 @@ type File struct {
 	Path  string   // where it is written
 	Place string   // where it belongs: Path, unless Config.Apart is set
 	Text  string   //
-	Then  []string // what has a running system heed it, an argv; nil: nothing
+	Then  []string // argv that makes a running system read it; nil: none
 }
 
-// userName is what sysusers.d(5) and DynamicUser= both take for a name.
+// userName matches the names that sysusers.d(5) and DynamicUser= both take.
 var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
 
 // Plan says which files a service needs, in the order in which they are to be
@@ -96,7 +96,8 @@ func onOneLine(r rune) rune {
 	return r
 }
 
-// file is a file by where it belongs, and what it is called apart.
+// file makes a file: place is its path in the system, apart its name if all files
+// go into one folder.
 func (c Config) file(place, apart, text string, then ...string) File {
 	f := File{Path: place, Place: place, Text: text, Then: then}
 	if c.Apart != "" {
@@ -105,8 +106,8 @@ func (c Config) file(place, apart, text string, then ...string) File {
 	return f
 }
 
-// helper is what answers for the upgrade. Where ExecReloadPost= does, ExecReload=
-// runs before the upgrade, and is its preflight.
+// helper is the pair of commands that tell systemd the verdict of an upgrade. Where
+// systemd runs ExecReloadPost=, ExecReload= runs before the upgrade, and is its preflight.
 func (c Config) helper() (reload, post []string) {
 	if c.Helper == "" {
 		return nil, nil
@@ -125,8 +126,8 @@ func (c Config) helper() (reload, post []string) {
 	return reload, post
 }
 
-// refreshed are the settings, and with credentials among them what has a reload renew
-// those.
+// refreshed returns the settings. If there are credentials among them, it adds the
+// line that makes a reload renew those.
 func (c Config) refreshed() []units.Setting {
 	settings := c.Service.Settings
 	credential := func(s units.Setting) bool { return strings.Contains(s.Name, "Credential") }
@@ -137,8 +138,8 @@ func (c Config) refreshed() []units.Setting {
 	return append(slices.Clone(settings), units.Setting{Name: "RefreshOnReload", Value: "credentials"})
 }
 
-// bus is what the system bus needs to let the service on: a user it can know, and
-// a policy.
+// bus returns the files that the system bus needs to let the service on: a user
+// that it can know, and a policy.
 func (c Config) bus() ([]File, error) {
 	service := c.Service
 	name, err := status.Name(service.ServiceUnit())

@@ -26,8 +26,8 @@ func (f File) Compare() (same bool, err error) {
 	return true, nil
 }
 
-// Write makes or replaces the file, and its folder. Whoever reads it meanwhile sees the
-// old text or the new one, and so does a machine that loses its power. Everyone may read
+// Write makes or replaces the file, and its folder. A concurrent reader sees the old
+// text or the new one, and so does a machine that loses its power. Everyone may read
 // both, whatever the umask: the bus does so under an account of its own.
 func (f File) Write() error {
 	if err := f.write(); err != nil {
@@ -69,7 +69,7 @@ func (f File) write() (err error) {
 // makeFolder is [os.MkdirAll] for a folder that everyone may read.
 func makeFolder(folder string) error {
 	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
-		return err // or what is no folder, which the first file in it finds
+		return err // or a file in place of the folder, which the first write there finds
 	}
 	above := filepath.Dir(folder)
 	if err := makeFolder(above); err != nil {
