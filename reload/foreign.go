@@ -1,11 +1,13 @@
 package reload
 
 import (
-	"debug/buildinfo"
+	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,8 +26,8 @@ func checkOurs(path string) error {
 	if !isRegular(path) {
 		return nil // to open a FIFO might take for ever; execve(2) refuses it at once
 	}
-	info, err := buildinfo.ReadFile(path)
-	if err != nil || info.Main.Path == "" && len(info.Deps) == 0 {
+	info := buildInfo(path)
+	if info == nil || info.Main.Path == "" && len(info.Deps) == 0 {
 		return nil
 	}
 	if info.Main.Path == library {
@@ -38,6 +40,59 @@ func checkOurs(path string) error {
 	}
 	return fmt.Errorf("%s was not started: it is a Go program (%s) that does not use %s, and would not know that another generation serves: put the service there; if this one executes it, set Config.AllowForeign",
 		path, info.Path, library)
+}
+
+// buildInfo reads the information of a Go program on its modules; nil: there is none. It
+// does the work of debug/buildinfo for ELF files alone: that package would bring the
+// readers of all other systems' formats into every service.
+func buildInfo(path string) *debug.BuildInfo {
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	section := f.Section(".go.buildinfo")
+	if section == nil || section.Size > maxBuildInfo {
+		return nil
+	}
+	data, err := section.Data()
+	if err != nil {
+		return nil
+	}
+	return parseBuildInfo(data)
+}
+
+// maxBuildInfo is far beyond the list of modules of any program.
+const maxBuildInfo = 16 << 20
+
+// parseBuildInfo parses the section .go.buildinfo, as Go writes it since version 1.18: a
+// header of 32 bytes, then the version of Go and the modules, each after its length. The
+// modules stand between two marks of 16 bytes.
+func parseBuildInfo(section []byte) *debug.BuildInfo {
+	const magic, header, inline, mark = "\xff Go buildinf:", 32, 2, 16
+	if !bytes.HasPrefix(section, []byte(magic)) || len(section) < header || section[len(magic)+1]&inline == 0 {
+		return nil
+	}
+	_, rest, ok := cutString(section[header:])
+	modules, _, ok2 := cutString(rest)
+	if !ok || !ok2 || len(modules) < 2*mark {
+		return nil
+	}
+	info, err := debug.ParseBuildInfo(string(modules[mark : len(modules)-mark]))
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// cutString cuts a string off that stands after its length, a varint.
+func cutString(b []byte) (s, rest []byte, ok bool) {
+	n, width := binary.Uvarint(b)
+	if width <= 0 || n > uint64(len(b)-width) {
+		return nil, nil, false
+	}
+	b = b[width:]
+	return b[:n], b[n:], true
 }
 
 func isRegular(path string) bool {

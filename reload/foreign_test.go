@@ -1,9 +1,12 @@
 package reload
 
 import (
+	"debug/buildinfo"
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -28,6 +31,44 @@ func TestCheckOurs(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+}
+
+// The modules of a program are those that debug/buildinfo finds.
+func TestBuildInfo(t *testing.T) {
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/proc/self/exe", goTool} {
+		want, err := buildinfo.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := buildInfo(path)
+		if got == nil || got.Path != want.Path || !reflect.DeepEqual(got.Main, want.Main) || !reflect.DeepEqual(got.Deps, want.Deps) {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+	for _, path := range []string{"/bin/sh", "/etc/hostname", "/nowhere"} {
+		if got := buildInfo(path); got != nil {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
+func FuzzBuildInfo(f *testing.F) {
+	self, err := elf.Open("/proc/self/exe")
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer self.Close()
+	data, err := self.Section(".go.buildinfo").Data()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add(data[:33])
+	f.Fuzz(func(t *testing.T, data []byte) { parseBuildInfo(data) })
 }
 
 // A Go program that does not have this library is not started, neither to be asked nor
