@@ -33,6 +33,7 @@ func (s *Server) prepare() error {
 	}
 	s.front.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		ctx = context.WithValue(ctx, contextKey{}, s)
+		ctx = context.WithValue(ctx, connKey{}, c)
 		ctx = context.WithValue(ctx, http.ServerContextKey, s.user)
 		if s.user.ConnContext != nil {
 			ctx = s.user.ConnContext(ctx, c)

@@ -41,6 +41,12 @@
 //		return // the client connects again, to the next generation
 //	}
 //
+// # State that is parked
+//
+// A service with a [reload.Keeper] parks its state before the takeover, and requests
+// still come on the connections that clients have kept. A handler whose state is parked
+// answers with [AskAgain]: the client asks the generation that has the state.
+//
 // # What cannot be promised
 //
 // HTTP/1.1 has no way to tell the client of an idle connection that it will be closed. A

@@ -143,6 +143,64 @@ func TestLingerOverTLS(t *testing.T) {
 	begun.wantEnd()
 }
 
+// A connection that a library has wrapped is seen through: half a header keeps it.
+func TestLingerOfWrapped(t *testing.T) {
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"embedded":   func(c net.Conn) net.Conn { return &embedding{c} },
+		"by Raw":     func(c net.Conn) net.Conn { return &raw{c} },
+		"both":       func(c net.Conn) net.Conn { return embedding{&raw{c}} },
+		"not at all": func(c net.Conn) net.Conn { return c },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, short, 1, func(_ *http.Server, listeners []net.Listener) []net.Listener {
+				return []net.Listener{wrapping{listeners[0], wrap}}
+			})
+			idle, begun := s.dial(), s.dial()
+			for _, c := range []*client{idle, begun} {
+				c.ask("/")
+				c.wantAnswer("fast", false)
+			}
+			s.settle()
+			reads := s.reads()
+			io.WriteString(begun, "GET / HTTP/1.1\r\nHo")
+			testkit.Eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
+			s.Drain()
+			idle.wantEnd()
+			io.WriteString(begun, "st: x\r\n\r\n")
+			begun.wantAnswer("fast", true)
+		})
+	}
+}
+
+// wrapping is a listener around another one, as of golang.org/x/net/netutil.
+type wrapping struct {
+	net.Listener
+	wrap func(net.Conn) net.Conn
+}
+
+func (l wrapping) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.wrap(c), nil
+}
+
+type embedding struct{ net.Conn }
+
+// raw shows by a method what it is around, as does github.com/pires/go-proxyproto.
+type raw struct{ inner net.Conn }
+
+func (c *raw) Raw() net.Conn                      { return c.inner }
+func (c *raw) Read(p []byte) (int, error)         { return c.inner.Read(p) }
+func (c *raw) Write(p []byte) (int, error)        { return c.inner.Write(p) }
+func (c *raw) Close() error                       { return c.inner.Close() }
+func (c *raw) LocalAddr() net.Addr                { return c.inner.LocalAddr() }
+func (c *raw) RemoteAddr() net.Addr               { return c.inner.RemoteAddr() }
+func (c *raw) SetDeadline(t time.Time) error      { return c.inner.SetDeadline(t) }
+func (c *raw) SetReadDeadline(t time.Time) error  { return c.inner.SetReadDeadline(t) }
+func (c *raw) SetWriteDeadline(t time.Time) error { return c.inner.SetWriteDeadline(t) }
+
 // A connection that takes its time to close, as one over TLS does whose client does
 // not read, holds up nobody.
 func TestClosingBlocksNobody(t *testing.T) {

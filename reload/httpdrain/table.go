@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"reflect"
 	"slices"
 	"sync"
 	"syscall"
@@ -28,6 +29,7 @@ func newTable() table {
 // conn is what the table has of an open connection.
 type conn struct {
 	below   below
+	wrapped bool      // there is something around below: TLS, the PROXY protocol
 	tls     *tls.Conn // nil: plain
 	asked   bool      // it has had a request
 	http2   bool      // it ends by GOAWAY
@@ -44,16 +46,38 @@ type below interface {
 
 // find looks for a connection that can do T under what is around it.
 func find[T any](c net.Conn) (found T, ok bool) {
-	for {
+	for c != nil {
 		if found, ok = c.(T); ok {
 			return found, true
 		}
-		around, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			return found, false
-		}
-		c = around.NetConn()
+		c = inside(c)
 	}
+	return found, false
+}
+
+// inside returns what a connection is around; nil: nothing that it shows. Libraries
+// around listeners wrap what they accept: most embed a net.Conn, and some offer it by a
+// method.
+func inside(c net.Conn) net.Conn {
+	switch c := c.(type) {
+	case interface{ NetConn() net.Conn }: // as crypto/tls
+		return c.NetConn()
+	case interface{ Raw() net.Conn }: // as github.com/pires/go-proxyproto
+		return c.Raw()
+	}
+	v := reflect.ValueOf(c)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	field, ok := v.Type().FieldByName("Conn")
+	if !ok || !field.Anonymous || len(field.Index) > 1 {
+		return nil
+	}
+	embedded, _ := v.FieldByIndex(field.Index).Interface().(net.Conn)
+	return embedded
 }
 
 // nothing is below a connection that is from elsewhere.
@@ -70,8 +94,10 @@ func (t *table) note(nc net.Conn, state http.ConnState) {
 	switch {
 	case state == http.StateNew:
 		c := &conn{below: nothing{}, idle: time.Now()}
-		if below, ok := find[below](nc); ok {
-			c.below = below
+		if found, ok := find[below](nc); ok {
+			c.below = found
+			_, bare := nc.(below)
+			c.wrapped = !bare
 		}
 		c.tls, _ = nc.(*tls.Conn)
 		t.open[nc] = c
@@ -134,10 +160,11 @@ func (c *conn) begunRequest() bool {
 	if reads == c.reads {
 		return false
 	}
-	if c.tls == nil || c.asked {
+	if !c.wrapped || c.asked {
 		return true
 	}
-	// It may be a handshake. A client that has made one has as long as any other.
+	// It may be a handshake, or the header of the PROXY protocol. A client that has sent
+	// one has as long as any other.
 	c.idle, c.reads = time.Now(), reads
 	return false
 }
@@ -183,6 +210,18 @@ func (t *table) removeHTTP2(c *http2Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.http2, c)
+}
+
+// findHTTP2 returns what is around nc to serve HTTP/2 on it; nil: nothing is.
+func (t *table) findHTTP2(nc net.Conn) *http2Conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c := range t.http2 {
+		if c.Conn == nc {
+			return c
+		}
+	}
+	return nil
 }
 
 func (t *table) allHTTP2() []*http2Conn {
