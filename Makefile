@@ -1,5 +1,5 @@
 # `make demo` shows an upgrade under load on real systemd, `make test` passes
-# everything. Both install what they need (Debian and its relatives, as root).
+# everything. Both install what they need (Debian and its derivatives, as root).
 
 GO      ?= go
 TOOL     = $(GO) tool -modfile=tools/go.mod
@@ -59,20 +59,20 @@ deb: ## the Debian package, dist/instar_VERSION_ARCH.deb
 	@scripts/deb
 
 .PHONY: check-deb
-check-deb: deb ## what lintian says of it
+check-deb: deb ## build it, and run lintian on it
 	@scripts/install-tools lintian
 	lintian --fail-on error,warning dist/instar_*.deb
 
 .PHONY: bench-core
-bench-core: tools ## what Instar costs, as ratios within one run
+bench-core: tools ## the cost of Instar, as ratios within one run
 	@$(GO) run ./integration/benchcore
 
 .PHONY: store
-store: tools ## nothing is lost when every process dies, and what it costs, on systemd 254, 257 and 262
+store: tools ## the store when every process dies: nothing is lost, and the cost, on systemd 254, 257 and 262
 	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/storeproof
 
 .PHONY: cli
-cli: tools ## what the command line sets up is right and tells the truth, on systemd 254, 257 and 262
+cli: tools ## the command line sets up working services and tells the truth, on systemd 254, 257 and 262
 	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/cliproof
 
 .PHONY: faults

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// absence is why a process was passed nothing, and what to do about it. The
-// advice is "" where it depends on what is asked for.
+// absence is the reason why a process was passed nothing, with advice; that is ""
+// where it depends on the getter.
 type absence struct{ problem, advice string }
 
 // whyAbsent explains the zero Environment that Parse made of the same variables.
@@ -30,7 +30,7 @@ func whyAbsent(lookup func(string) (string, bool), pid int) absence {
 	case fdsSet:
 		return absence{
 			fmt.Sprintf("%s=%q came without %s", envFDs, fds, envPID),
-			fmt.Sprintf("what starts the program must set %s to the program's own PID: sh -c 'LISTEN_PID=$$ exec ./%s'", envPID, program()),
+			fmt.Sprintf("the starter of the program must set %s to the program's own PID: sh -c 'LISTEN_PID=$$ exec ./%s'", envPID, program()),
 		}
 	}
 	// systemd.exec(5): set for the process that systemd itself executed.
@@ -43,5 +43,5 @@ func whyAbsent(lookup func(string) (string, bool), pid int) absence {
 	return absence{problem: fmt.Sprintf("no sockets were passed to this process (%s is not set)", envFDs)}
 }
 
-// program is what the user calls this program.
+// program is the name by which the user calls this program.
 func program() string { return filepath.Base(os.Args[0]) }

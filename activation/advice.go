@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file makes the getters' errors: each says what is there instead of what
-// was asked for, and which line to change so that it fits.
+// This file makes the getters' errors: each names the descriptor that was passed
+// instead, and the line to change so that it fits.
 
-// missing is the error for a name that nothing has. What was passed instead
-// usually tells which mistake it is.
+// missing is the error for a name that no descriptor has. The names that were
+// passed usually show the mistake.
 func (s *Set) missing(r request) error {
 	if s.absent.problem != "" {
 		advice := s.absent.advice

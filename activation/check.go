@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Check is a further condition on a descriptor, given to a getter. It borrows
-// fd, must not close it or change its flags, and returns an error when the
-// descriptor is not what the program needs; the getter wraps it in an [*Error].
-// It is called with the Set locked and must not call its methods. A check of
-// one's own may look at any socket option; [BoundTo] and [Only] are ready-made.
+// A Check is a further condition on a descriptor, given to a getter. It borrows fd,
+// must not close it or change its flags, and returns an error when the descriptor
+// does not suit the program; the getter wraps it in an [*Error]. It is called with
+// the Set locked and must not call its methods. A check of one's own may look at
+// any socket option; [BoundTo] and [Only] are ready-made.
 type Check func(fd int) error
 
 // BoundTo checks where the descriptor is bound (getsockname(2)), and fails with
@@ -115,7 +115,7 @@ func adviseKinds(found Kind, wanted []Kind) string {
 		return "change the address of " + found.directive()
 	}
 	if len(directives) == 0 {
-		return "change what is passed"
+		return "pass another descriptor"
 	}
 	return "use " + strings.Join(directives, " or ")
 }
@@ -135,8 +135,8 @@ func runCheck(r request, fd int, check Check) error {
 	return e
 }
 
-// mismatch is how the checks of this package say what is wrong, before the
-// getter adds the name.
+// mismatch is the error of this package's checks, to which the getter adds the
+// name.
 type mismatch struct {
 	sentinel error
 	found    Kind

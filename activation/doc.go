@@ -1,5 +1,5 @@
-// Package activation receives what systemd hands to a service at its start:
-// named file descriptors in, typed listeners, packet connections and files out.
+// Package activation receives the file descriptors that systemd hands to a service
+// at its start: names in, typed listeners, packet connections and files out.
 //
 // It implements the receiving side of sd_listen_fds(3) and the tests of
 // sd_is_socket(3), sd_is_fifo(3), sd_is_special(3) and sd_is_mq(3).
@@ -19,20 +19,20 @@
 //
 // # Getters
 //
-// A socket is asked for by the FileDescriptorName= of its .socket unit, and by
-// what the program means to do with it:
+// A socket is asked for by the FileDescriptorName= of its .socket unit, and by the
+// use that the program has for it:
 //
 //	Listener, Listeners       ListenStream= (TCP, Unix, vsock), ListenSequentialPacket=
 //	PacketConn, PacketConns   ListenDatagram= (UDP, Unix)
 //	File, Files               ListenFIFO=, ListenSpecial=, ListenNetlink=,
 //	                          ListenMessageQueue=, and whatever else came
 //
-// The singular wants exactly one descriptor of that name, the plural at least
-// one, in the order of the .socket unit. Before it hands anything out, a getter
-// asks the kernel what the descriptor really is (SO_TYPE, SO_ACCEPTCONN,
-// SO_DOMAIN, SO_PROTOCOL), then runs the given [Check] functions: [BoundTo] for
-// the address, [Only] for the [Kind]. What does not fit is an [*Error] that says
-// what was found, what was asked for, and which directive to change.
+// The singular wants exactly one descriptor of that name, the plural at least one,
+// in the order of the .socket unit. Before it hands anything out, a getter asks the
+// kernel what the descriptor really is (SO_TYPE, SO_ACCEPTCONN, SO_DOMAIN,
+// SO_PROTOCOL), then runs the given [Check] functions: [BoundTo] for the address,
+// [Only] for the [Kind]. A descriptor that does not fit is an [*Error] that names
+// the kind found, the kind asked for, and the directive to change.
 //
 // A connection that Accept=yes made is an error too, with words of its own: a
 // process per connection has nothing to hand over.
@@ -40,20 +40,20 @@
 // # Who owns a descriptor
 //
 // From Take on, the Set owns the descriptors it was passed and has marked them
-// close-on-exec. What a getter returns is over a duplicate of its own, which
-// the caller closes. So closing a listener stops this program accepting, while
-// the socket itself stays open in the Set: it can be asked for again, or sent
-// to a successor ([Set.Entries] lends the originals for that). [Set.Claim]
-// moves descriptors out of the Set, for good; [Set.Close] closes the rest.
-// A successor that was sent descriptors makes its Set with [New].
+// close-on-exec. A getter's result is over a duplicate of its own, which the caller
+// closes. So closing a listener stops this program accepting, while the socket
+// itself stays open in the Set: it can be asked for again, or sent to a successor
+// ([Set.Entries] lends the originals for that). [Set.Claim] moves descriptors out
+// of the Set, for good; [Set.Close] closes the rest. A successor that was sent
+// descriptors makes its Set with [New].
 //
-// A duplicate shares its open file description with the original, with systemd
-// and with every other process that holds the socket, and so shares
-// O_NONBLOCK. This package sets that flag where Go's poller needs it, and never
-// clears it. For the same reason never call File.Fd or net's File methods on what
-// it returns, only SyscallConn: they may switch the flag off under everybody.
+// A duplicate shares its open file description with the original, with systemd and
+// with every other process that holds the socket, and so shares O_NONBLOCK. This
+// package sets that flag where Go's poller needs it, and never clears it. For the
+// same reason never call File.Fd or net's File methods on its results, only
+// SyscallConn: they may switch the flag off for all of these.
 //
-// # What else comes in
+// # Other descriptors
 //
 // Entries of systemd's file descriptor store arrive in the same list, after the
 // sockets. Names that begin with [ReservedPrefix] are Instar's own store entries

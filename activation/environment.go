@@ -24,8 +24,8 @@ const (
 	maxFDs = 1 << 20
 )
 
-// Environment is what the LISTEN_* variables say: the descriptors 3 to 3+FDs-1
-// were passed to this process. The zero value says that none were.
+// Environment is the content of the LISTEN_* variables: the descriptors 3 to
+// 3+FDs-1 were passed to this process. The zero value means none.
 type Environment struct {
 	// FDs is how many descriptors were passed.
 	FDs int
@@ -36,8 +36,8 @@ type Environment struct {
 }
 
 // Parse reads the LISTEN_* variables through lookup (as [os.LookupEnv]) for the
-// process pid, as sd_listen_fds_with_names(3) does, but strictly: what systemd
-// would not have written is an [*EnvironmentError].
+// process pid, as sd_listen_fds_with_names(3) does, but strictly: a value that
+// systemd would not write is an [*EnvironmentError].
 //
 // Pidfdid is the inode number of a pidfd of the process, to compare with
 // $LISTEN_PIDFDID; 0 means that it is not known, and the comparison is left out.

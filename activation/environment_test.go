@@ -68,7 +68,7 @@ func TestParseWithoutPidfs(t *testing.T) {
 }
 
 func TestParseMalformed(t *testing.T) {
-	const tail = "; what started this process must set it as sd_listen_fds(3) says"
+	const tail = "; the starter of this process must set it as sd_listen_fds(3) says"
 	tests := []struct {
 		variable, value string // instead of, or added to, a good environment
 		want            string

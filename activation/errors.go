@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// What a caller may want to tell apart, with [errors.Is].
+// Kinds of errors, to tell apart with [errors.Is].
 var (
-	// ErrMalformed: the LISTEN_* variables are not what systemd writes. The error
-	// is an [*EnvironmentError].
+	// ErrMalformed: the LISTEN_* variables are not as systemd writes them. The
+	// error is an [*EnvironmentError].
 	ErrMalformed = errors.New("malformed environment")
 
 	// ErrNotActivated: the process was passed no descriptors at all: it was started
@@ -21,7 +21,8 @@ var (
 	// ErrDuplicate: several descriptors have the name where one was asked for.
 	ErrDuplicate = errors.New("several sockets of that name")
 
-	// ErrWrongType: the descriptor is not what the getter, or [Only], asked for.
+	// ErrWrongType: the descriptor is of another type than the getter, or [Only],
+	// asked for.
 	ErrWrongType = errors.New("socket of the wrong type")
 
 	// ErrWrongAddress: the descriptor is not where [BoundTo] expects it.
@@ -41,13 +42,13 @@ var (
 	ErrClosed = errors.New("set is closed")
 )
 
-// Error is the error of a getter: what was asked for, what is wrong, what to do.
+// Error is the error of a getter: the request, the problem, the advice.
 type Error struct {
 	Op      string // the method: "Listener"
 	Name    string // the socket's name
-	Found   Kind   // with ErrWrongType: what the descriptor is
-	Problem string // what is wrong
-	Advice  string // what to do about it; may be ""
+	Found   Kind   // with ErrWrongType: the kind of the descriptor
+	Problem string // why the descriptor does not fit
+	Advice  string // how to mend it; may be ""
 	Err     error  // one of the sentinels above, or the error of a Check or system call
 }
 
@@ -67,11 +68,11 @@ func (e *Error) Unwrap() error { return e.Err }
 type EnvironmentError struct {
 	Variable string // "LISTEN_FDS"
 	Value    string // as it was found
-	Problem  string // what is wrong with it
+	Problem  string // why it is malformed
 }
 
 func (e *EnvironmentError) Error() string {
-	return fmt.Sprintf("activation: malformed environment: %s=%q: %s; what started this process must set it as sd_listen_fds(3) says", e.Variable, e.Value, e.Problem)
+	return fmt.Sprintf("activation: malformed environment: %s=%q: %s; the starter of this process must set it as sd_listen_fds(3) says", e.Variable, e.Value, e.Problem)
 }
 
 // Unwrap returns [ErrMalformed].

@@ -33,7 +33,7 @@ func Example() {
 	log.Fatal(http.Serve(ln, nil))
 }
 
-// What a program says that was started by hand.
+// A program that was started by hand says how to start it.
 func ExampleSet_Listener() {
 	set, err := activation.Take()
 	if err != nil {
@@ -67,7 +67,7 @@ func ExampleParse() {
 	fmt.Println(err)
 	// Output:
 	// 2 [http dns] <nil>
-	// activation: malformed environment: LISTEN_FDS="two": not a decimal number from 1 to 1048576; what started this process must set it as sd_listen_fds(3) says
+	// activation: malformed environment: LISTEN_FDS="two": not a decimal number from 1 to 1048576; the starter of this process must set it as sd_listen_fds(3) says
 }
 
 // An admin interface that must never listen anywhere but on this machine.

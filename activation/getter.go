@@ -10,8 +10,8 @@ import (
 // getter is one pair of methods, for one socket and for several.
 type getter struct {
 	name       string // of the singular
-	takes      string // what it hands out, in words
-	directives string // what makes those
+	takes      string // the kind that it hands out, in words
+	directives string // the directives that make those
 	byHand     string // how systemd-socket-activate makes one; "" if it cannot
 }
 
@@ -55,8 +55,9 @@ func (r request) error(err error, problem, advice string) *Error {
 	return &Error{Op: r.method(r.getter), Name: r.wanted, Problem: problem, Advice: advice, Err: err}
 }
 
-// get finds, checks and duplicates what r asks for, and lets open make a T of
-// each duplicate. Open takes ownership of fd. On an error nothing stays open.
+// get finds, checks and duplicates the descriptors that r asks for, and calls open
+// to make a T of each duplicate. Open takes ownership of fd. On an error nothing
+// stays open.
 func get[T io.Closer](s *Set, r request, open func(fd int, kind Kind, name string) (T, error)) ([]T, error) {
 	duplicates, err := s.duplicates(r)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deadliner is what every listener of this package promises beside net.Listener.
+// deadliner is the promise of every listener of this package beside net.Listener.
 type deadliner interface {
 	net.Listener
 	syscall.Conn
@@ -408,7 +408,8 @@ func TestAcceptYes(t *testing.T) {
 		wantError(t, err, ErrAcceptYes, expand(`activation: Listener("`+name+`"): fd {fd} is a single connection on {addr}, not a listener: `+
 			`set Accept=no in `+unit+`, so that the listening socket itself is passed`, unnamed, boundTo(t, unnamed)))
 	}
-	// Whoever asks for a file means what it says: a stored connection, perhaps.
+	// File takes any descriptor, since its caller wants just that: a stored
+	// connection, perhaps.
 	f, err := s.File("connection")
 	if err != nil {
 		t.Fatal(err)

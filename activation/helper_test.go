@@ -13,7 +13,7 @@ import (
 // runHelper is main of the test binary in the role of a service. The script is
 // a list of words, method=name or one of those below; it prints what it sees.
 func runHelper(script string) {
-	// A helper nobody talks to must not stay for ever.
+	// A helper that is left alone must not stay for ever.
 	time.AfterFunc(30*time.Second, func() { os.Exit(3) })
 
 	set, err := Take()

@@ -1,6 +1,6 @@
 package activation
 
-// Kind is what a descriptor is, as far as it decides what can be done with it.
+// Kind is the type of a descriptor, as far as it decides on its uses.
 type Kind int
 
 // The kinds, each with the directive of systemd.socket(5) that makes it.
@@ -52,5 +52,5 @@ func (k Kind) String() string { return k.info().noun }
 // directive is the line of the .socket unit that makes this kind, "" for Other.
 func (k Kind) directive() string { return k.info().directive }
 
-// getter is what hands out this kind.
+// getter is the getter that hands out this kind.
 func (k Kind) getter() *getter { return k.info().getter }

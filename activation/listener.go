@@ -13,13 +13,13 @@ import (
 // whose addresses are [*VSOCKAddr]. Each has SetDeadline(time.Time) error, which
 // stops and starts accepting without closing, and is a [syscall.Conn].
 //
-// The caller closes the listener; the socket stays open in the Set, and what is
-// queued on it stays queued. Closing does not unlink the path of a Unix socket,
+// The caller closes the listener; the socket stays open in the Set, and its queue
+// of connections stays as it is. Closing does not unlink the path of a Unix socket,
 // which is systemd's.
 //
 // Errors: [ErrNotActivated], [ErrMissing], [ErrDuplicate] (use [Set.Listeners]),
-// [ErrWrongType], [ErrAcceptYes], [ErrInvalidName], [ErrClosed], what a Check
-// returns, or that of a system call; always an [*Error].
+// [ErrWrongType], [ErrAcceptYes], [ErrInvalidName], [ErrClosed], the error of a
+// Check or of a system call; always an [*Error].
 func (s *Set) Listener(name string, checks ...Check) (net.Listener, error) {
 	return getOne(s, request{getter: asListener, wanted: name, checks: checks}, openListener)
 }

@@ -102,7 +102,8 @@ func openPath(t *testing.T, path string, flags int) int {
 	return fd
 }
 
-// newSet makes a Set as Take would have: what is missing is systemd's to add.
+// newSet makes a Set as Take would, so a missing descriptor is one that systemd did
+// not pass.
 func newSet(t *testing.T, entries ...Entry) *Set {
 	t.Helper()
 	s, err := New(entries)

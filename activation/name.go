@@ -13,8 +13,8 @@ const (
 	nameConnection = "connection"
 )
 
-// NameProblem says what makes name unfit for FileDescriptorName= (and FDNAME=), see
-// systemd.socket(5), in words that follow the name; "" if nothing does. Reserved names
+// NameProblem says why name is unfit for FileDescriptorName= (and FDNAME=), see
+// systemd.socket(5), in words that follow the name; "" if it is fit. Reserved names
 // ([ReservedPrefix]) are fit.
 func NameProblem(name string) string {
 	const longest = 255 // FDNAME_MAX of systemd

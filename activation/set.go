@@ -19,7 +19,7 @@ type Entry struct {
 // its methods may be called from several goroutines at once.
 type Set struct {
 	absent  absence // why Take found nothing; zero if it found something
-	handed  bool    // made by New: what is missing here, the predecessor did not have
+	handed  bool    // made by New: a missing descriptor is one that the predecessor did not have
 	mu      sync.Mutex
 	entries []Entry
 	asked   map[string]bool // names a getter was called with
@@ -66,9 +66,10 @@ func (s *Set) closeOnce() {
 	}
 }
 
-// Entries returns what the Set holds, in the order it came in, entries of the
-// store included: what a handover sends on. The descriptors are borrowed: they
-// are valid until they are claimed or the Set is closed, and are not to be closed.
+// Entries returns the entries of the Set in the order of their arrival, those of
+// the store included: a handover sends them on. The descriptors are borrowed: they
+// are valid until they are claimed or the Set is closed, and the caller must not
+// close them.
 func (s *Set) Entries() []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,8 +113,8 @@ func (s *Set) Claim(match func(name string) bool) []Entry {
 	return claimed
 }
 
-// Close closes the descriptors that the Set still owns. What getters returned is
-// not affected. To close a Set again does nothing.
+// Close closes the descriptors that the Set still owns. It does not affect the
+// results of getters. Closing a Set again does nothing.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -133,7 +133,7 @@ func TestClose(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	roundTrip(t, ln) // what a getter returned lives on
+	roundTrip(t, ln) // the result of a getter lives on
 	_, err = s.Listener("http")
 	wantError(t, err, ErrClosed, `activation: Listener("http"): the set has been closed: call its getters before Close`)
 	if s.Entries() != nil || s.Names() != nil || s.Unclaimed() != nil || s.CheckUnclaimed() != nil {

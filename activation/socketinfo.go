@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketInfo is what the kernel says about a descriptor. The fields below mode
+// socketInfo is the kernel's information about a descriptor. The fields below mode
 // are for sockets only.
 type socketInfo struct {
 	mode  uint32 // file type bits of fstat(2)
@@ -72,7 +72,7 @@ func (i *socketInfo) inspectSocket(fd int) error {
 	return nil
 }
 
-// kind is pure: the table that makes a Kind of what the kernel said.
+// kind maps the kernel's information to a Kind.
 func (i socketInfo) kind() Kind {
 	switch i.mode {
 	case unix.S_IFSOCK:

@@ -114,7 +114,7 @@ func TestSocketActivateDatagram(t *testing.T) {
 	a.want(t, `received "hello" over unixgram`)
 }
 
-// With --accept it does what a .socket unit with Accept=yes does.
+// With --accept it acts like a .socket unit with Accept=yes.
 func TestSocketActivateAccept(t *testing.T) {
 	checkLeaks(t)
 	path := filepath.Join(t.TempDir(), "socket")

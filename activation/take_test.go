@@ -31,7 +31,7 @@ func service(t *testing.T, script, assignments string, files ...*os.File) *exec.
 	return cmd
 }
 
-// withoutSystemd leaves out what would tell the helper about the test's own start.
+// withoutSystemd leaves out the variables of the test's own start.
 func withoutSystemd(environ []string) []string {
 	var kept []string
 	for _, v := range environ {
@@ -114,7 +114,7 @@ func wantEcho(t *testing.T, conn net.Conn) {
 	}
 }
 
-// What a process that was passed nothing says, for each way to get there.
+// The errors of a process that was passed nothing, for each way to get there.
 func TestTakeNothing(t *testing.T) {
 	checkLeaks(t)
 	const byHand = "start the program by the .socket unit with FileDescriptorName=http, " +
@@ -132,7 +132,7 @@ func TestTakeNothing(t *testing.T) {
 				"a wrapper in ExecStart= must exec the program, not start it as its child\n"},
 		{"no PID", "listener=http environment", "LISTEN_FDS=1",
 			`activation: Listener("http"): LISTEN_FDS="1" came without LISTEN_PID: ` +
-				"what starts the program must set LISTEN_PID to the program's own PID: sh -c 'LISTEN_PID=$$ exec ./activation.test'\n"},
+				"the starter of the program must set LISTEN_PID to the program's own PID: sh -c 'LISTEN_PID=$$ exec ./activation.test'\n"},
 		{"taken twice", "take-again listener=http", "LISTEN_PID=$$ LISTEN_FDS=1",
 			`activation: Listener("http"): no sockets were passed to this process (LISTEN_FDS is not set): ` + byHand},
 	}
@@ -148,7 +148,7 @@ func TestTakeNothing(t *testing.T) {
 
 func TestTakeMalformed(t *testing.T) {
 	checkLeaks(t)
-	const tail = "; what started this process must set it as sd_listen_fds(3) says\n"
+	const tail = "; the starter of this process must set it as sd_listen_fds(3) says\n"
 	tests := []struct{ what, assignments, want string }{
 		{"count", "LISTEN_PID=$$ LISTEN_FDS=one", `LISTEN_FDS="one": not a decimal number from 1 to 1048576`},
 		// Descriptor 4 may be free, or the runtime's own: neither was passed.

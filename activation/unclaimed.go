@@ -16,7 +16,7 @@ func (s *Set) Unclaimed() []string {
 
 // CheckUnclaimed returns nil if [Set.Unclaimed] is empty, and otherwise an error
 // that joins one [*Error] with [ErrUnclaimed] for each such descriptor. Call it
-// after the last getter, to refuse to start or just to log what it says.
+// after the last getter, to refuse to start, or just to log it.
 func (s *Set) CheckUnclaimed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -30,8 +30,8 @@ func (a *VSOCKAddr) String() string {
 	return fmt.Sprintf("vsock:%d:%d", a.CID, a.Port)
 }
 
-// vsockListener is what package net has no listener for. The os.File does the
-// waiting: it is registered with Go's poller and has deadlines.
+// vsockListener is a listener for a family that package net does not know. The
+// os.File does the waiting: it is registered with Go's poller and has deadlines.
 type vsockListener struct {
 	file   *os.File
 	addr   net.Addr
@@ -154,7 +154,7 @@ func (c *vsockConn) SetWriteDeadline(t time.Time) error {
 
 func (c *vsockConn) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
 
-// opError makes of a file's error what users of package net expect.
+// opError turns a file's error into one that users of package net expect.
 func opError(op string, local, remote net.Addr, err error) error {
 	if err == nil || err == io.EOF {
 		return err

@@ -21,7 +21,7 @@ type address struct {
 	vsock    bool
 	cid      uint32 // vsock only
 	port     uint32 // vsock only
-	sockType int    // vsock only: SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM, or 0 for what the host offers
+	sockType int    // vsock only: SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM, or 0 for the host's choice
 }
 
 // vsockPrefixes are the address forms that sd_notify(3) lists for AF_VSOCK.

@@ -78,8 +78,8 @@ func FuzzParseAddress(f *testing.F) {
 			t.Errorf("%q became %q", text, a.text)
 		}
 		if !a.vsock {
-			// What the parser lets through must fit a sockaddr_un: the kernel may say
-			// that nobody is there, but not that the address is wrong.
+			// An address that the parser accepts must fit a sockaddr_un: the kernel
+			// may refuse the connection, but not the address.
 			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 			if err != nil {
 				t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 // manager that is stuck does not answer.
 //
 // Processed does not mean accepted: systemd answers a barrier also when
-// NotifyAccess= made it ignore what came before. And if the manager's socket is
+// NotifyAccess= makes it ignore the messages before. And if the manager's socket is
 // closed with the barrier in its queue, the kernel closes the pipe, which looks
 // just like the answer. A socket that is gone before that is an error at once. A
 // vsock address takes no descriptors: the error matches [errors.ErrUnsupported].
@@ -33,8 +33,8 @@ func (n *Notifier) Barrier(ctx context.Context) error {
 		return n.barrierError(context.Cause(ctx))
 	}
 	var pipe [2]int
-	// The read end does not block, for the runtime's poller; the write end is the
-	// manager's, who only closes it.
+	// The read end does not block, for the runtime's poller; the write end goes to
+	// the manager, which only closes it.
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return n.barrierError(os.NewSyscallError("pipe2", err))
 	}

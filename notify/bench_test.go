@@ -37,7 +37,7 @@ func BenchmarkBareSendmsg(b *testing.B) {
 	}
 }
 
-// What Send adds to the system call.
+// The cost of Send on top of the system call.
 func BenchmarkSendOverhead(b *testing.B) {
 	n := &Notifier{transport: discard{}}
 	b.ReportAllocs()

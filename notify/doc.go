@@ -1,5 +1,5 @@
-// Package notify is what a service says to its service manager: the protocol of
-// sd_notify(3), whole, as typed fields.
+// Package notify lets a service talk to its service manager: it is the whole
+// protocol of sd_notify(3), as typed fields.
 //
 // A service started with Type=notify, Type=notify-reload or NotifyAccess= finds
 // the manager's address in NOTIFY_SOCKET. [Take] reads it, unsets it, so that no
@@ -20,12 +20,12 @@
 // # One call, one datagram
 //
 // Send turns its fields into exactly one datagram, which systemd applies as a
-// whole. A [Field] is made by the functions of this package only, and no value
-// can carry a second assignment: a newline or a NUL byte in it is an error, and
-// then nothing is sent. So are a field given twice, fields that systemd would
-// not apply together (READY=1 beside STOPPING=1) and what it would drop without
-// a word: more than 4096 bytes, more than 253 descriptors, a bad FDNAME=. Such
-// errors match [ErrInvalid].
+// whole. Only the functions of this package make a [Field], and no value can carry
+// a second assignment: a newline or a NUL byte in it is an error, and then nothing
+// is sent. So are a field given twice, fields that systemd would not apply together
+// (READY=1 beside STOPPING=1) and messages that it would drop without a word: more
+// than 4096 bytes, more than 253 descriptors, a bad FDNAME=. Such errors match
+// [ErrInvalid].
 //
 // That a datagram was sent does not say that systemd accepted it: a sender that
 // NotifyAccess= does not admit, or a descriptor beyond FileDescriptorStoreMax=,
@@ -49,9 +49,9 @@
 // that has stopped reading cannot hang a service for ever.
 //
 // A message that must arrive all the same, such as the READY=1 that ends a reload, is
-// for [Notifier.Post]: it never waits, and sends in the background what cannot be sent
-// at once, in order, until the manager has it, the caller withdraws it, or a later
-// message makes it moot.
+// for [Notifier.Post]: it never waits. A message that cannot be sent at once is sent
+// in the background, in order, until the manager has it, the caller withdraws it, or a
+// later message makes it moot.
 //
 // # Watchdog
 //

@@ -13,8 +13,8 @@ const maxDatagram = 4096
 // to attach, which stay borrowed. On error, which matches ErrInvalid, the returned
 // slices are nil. It has no side effects.
 //
-// This is the one place that decides what may stand beside what, and that no value
-// can become a line of its own, whichever constructor it came through.
+// Only this function decides which fields may stand together, and makes sure that
+// no value becomes a line of its own, whichever constructor it came through.
 func encode(buf []byte, fields []Field) (text []byte, fds []int, err error) {
 	start := len(buf)
 	for i, field := range fields {
@@ -37,7 +37,7 @@ func encode(buf []byte, fields []Field) (text []byte, fds []int, err error) {
 	case size == 0:
 		return nil, nil, fmt.Errorf("%w: it has no fields", ErrInvalid)
 	case size > maxDatagram:
-		return nil, nil, fmt.Errorf("%w: it has %d bytes, and systemd ignores what is longer than %d: shorten STATUS=", ErrInvalid, size, maxDatagram)
+		return nil, nil, fmt.Errorf("%w: it has %d bytes, and systemd ignores messages of more than %d: shorten STATUS=", ErrInvalid, size, maxDatagram)
 	}
 	return buf, fds, nil
 }

@@ -43,7 +43,7 @@ func ExampleNotifier_Send() {
 
 func reload() error { return fmt.Errorf("line 1: unknown key\nline 7: unknown key") }
 
-// What systemd has been told is known to it before the process exits.
+// systemd has read the message before the process exits.
 func ExampleNotifier_Barrier() {
 	var n *notify.Notifier // from Take
 	if err := n.Send(notify.FDStore("listener", 3)); err != nil {

@@ -41,10 +41,10 @@ func invalid(key, format string, args ...any) Field {
 const maxOneLine = 1024
 
 // OneLine makes any text fit for [Status]: control characters, line ends among
-// them, become spaces, bytes that are not UTF-8 become U+FFFD, and what is longer
-// than 1024 bytes is cut and ends in an ellipsis. It is for text the service did
-// not write itself, an error or another program's output: a READY=1 that must go
-// out should not fail on the words beside it.
+// them, become spaces, bytes that are not UTF-8 become U+FFFD, and a text of more
+// than 1024 bytes is cut and ends in an ellipsis. It is for text of foreign origin,
+// such as an error or another program's output: a READY=1 that must go out should
+// not fail on the words beside it.
 func OneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -23,7 +23,7 @@ var (
 	Watchdog = assign("WATCHDOG", "1")
 
 	// WatchdogTrigger is WATCHDOG=trigger: the service has found itself broken, and
-	// systemd does at once what it does when pings stay out, even without WatchdogSec=.
+	// systemd acts at once as if pings had stayed out, even without WatchdogSec=.
 	WatchdogTrigger = assign("WATCHDOG", "trigger")
 
 	// RestartReset is RESTART_RESET=1: the delay that RestartSteps= has let grow is
@@ -90,8 +90,8 @@ func MainPIDFDID(pid int, pidfdid uint64) Field {
 
 // MainPIDFD is MAINPIDFD=1: the main process is the one that pidfd, borrowed until
 // Send returns, refers to (pidfd_open(2)). Systemd 257 and later; older ones ignore
-// it, so send [MainPID] beside it where they matter: whoever knows the pidfd
-// prefers it.
+// it, so send [MainPID] beside it where they matter: versions that know the pidfd
+// prefer it.
 func MainPIDFD(pidfd int) Field {
 	if pidfd < 0 {
 		return invalid("MAINPIDFD", "%d is not an open descriptor", pidfd)
@@ -176,7 +176,7 @@ type Access string
 
 // The values of NotifyAccess=.
 const (
-	AccessNone Access = "none" // nobody; there is no way back from inside the unit
+	AccessNone Access = "none" // no process; there is no way back from inside the unit
 	AccessMain Access = "main" // the main process
 	AccessExec Access = "exec" // the main process and the control processes, ExecReload= and the like
 	AccessAll  Access = "all"  // every process in the unit's control group

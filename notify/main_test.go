@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// helpers are what the test binary does when it runs itself as another process.
+// helpers are the roles of the test binary when it runs itself as another process.
 var helpers = map[string]func() error{
 	"ready": func() error {
 		n, err := Take()

@@ -32,10 +32,10 @@ type Notifier struct {
 
 	mu      sync.Mutex
 	buf     []byte        // of the datagram, kept for the next
-	queue   []*Ticket     // what could not leave at once, in order; see post.go
+	queue   []*Ticket     // messages that could not leave at once, in order; see post.go
 	sending *Ticket       // the head of it, while it is being sent
 	working chan struct{} // closed when the goroutine that empties it ends; nil: there is none
-	report  func(error)   // nil: nobody
+	report  func(error)   // may be nil
 	closed  bool
 }
 
@@ -67,8 +67,8 @@ func Take() (*Notifier, error) {
 
 // Dial returns a Notifier for an address in any form that NOTIFY_SOCKET may have: an
 // absolute path, '@' and an abstract name, vsock:CID:PORT, or the latter with
-// vsock-stream, vsock-dgram or vsock-seqpacket to force the type of socket. Nobody
-// need be receiving there yet: that shows when something is sent.
+// vsock-stream, vsock-dgram or vsock-seqpacket to force the type of socket. The
+// receiver need not exist yet: Send is the first to need it.
 func Dial(address string) (*Notifier, error) {
 	return dial(address, sendTimeout)
 }
@@ -100,10 +100,10 @@ func (n *Notifier) Address() string {
 // attached. If any field is invalid, or they do not go together, nothing is sent and
 // the error matches [ErrInvalid].
 //
-// Success says that the datagram is in the manager's queue; see the package
-// comment on what it does not say. If the queue is full, Send waits up to five
-// seconds and fails with [syscall.EAGAIN]: see [Notifier.Post] for a message that
-// must arrive. After Close it fails with [os.ErrClosed].
+// Success says that the datagram is in the manager's queue; see the package comment
+// on its limits. If the queue is full, Send waits up to five seconds and fails with
+// [syscall.EAGAIN]: see [Notifier.Post] for a message that must arrive. After Close
+// it fails with [os.ErrClosed].
 func (n *Notifier) Send(fields ...Field) error {
 	if n == nil {
 		return nil
@@ -138,7 +138,7 @@ func (n *Notifier) dispatch(text []byte, fds []int) (*Ticket, error) {
 	}
 }
 
-// Close closes the Notifier's socket. What is still posted is dropped: see
+// Close closes the Notifier's socket. Unsent posts are dropped: see
 // [Notifier.Flush]. Closing a closed or a nil Notifier does nothing.
 func (n *Notifier) Close() error {
 	if n == nil {
@@ -182,11 +182,11 @@ func keys(text string) string {
 	return strings.Join(lines, " ")
 }
 
-// advice says what to look at when sending has failed with err, or "".
+// advice names the setting to check when sending has failed with err, or "".
 func advice(err error) string {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
-		return ": nobody receives there; check that the unit has Type=notify, Type=notify-reload or NotifyAccess=, and that NOTIFY_SOCKET is this service's own"
+		return ": the socket has no receiver; check that the unit has Type=notify, Type=notify-reload or NotifyAccess=, and that NOTIFY_SOCKET is this service's own"
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return ": this process may not reach the socket; check its user and the unit's sandbox"
 	case errors.Is(err, unix.EAGAIN):

@@ -207,7 +207,7 @@ func TestSendToRecreatedSocket(t *testing.T) {
 	}
 }
 
-// listen binds a datagram socket that nobody reads.
+// listen binds a datagram socket that stays unread.
 func listen(t *testing.T, path string) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// retryPause is how long a queue waits that the manager's socket has refused: it may
-// be about to be there again, and nobody can tell when.
+// retryPause is how long a queue waits that the manager's socket has refused: the
+// socket may come back, and no event tells when.
 const retryPause = time.Second
 
 // errSuperseded ends the wait for a message that need not be sent any more.
@@ -39,9 +39,9 @@ var closed = func() chan struct{} {
 }()
 
 // Post sends fields as [Notifier.Send] does, if that is possible at once. If not, the
-// message is kept and sent in the background as soon as it can be, in the order of
-// the calls: before what is posted or sent later, barriers included. Post itself
-// never waits. It is for what must reach the service manager, however long that takes.
+// message is kept and sent in the background as soon as it can be, in the order of the
+// calls: before later messages, barriers included. Post itself never waits. It is for
+// messages that must reach the service manager, however long that takes.
 //
 // A message that has not left yet is dropped when a later one assigns all of its
 // variables anew: an old STATUS= is of no use beside a new one. MAINPID= is exempt,
@@ -50,7 +50,7 @@ var closed = func() chan struct{} {
 //
 // Descriptors attached to fields stay borrowed until [Ticket.Done]. Invalid fields end
 // the ticket at once, with an error that matches [ErrInvalid]; see [Notifier.Report]
-// for who hears of that without a look at the ticket.
+// to hear of it without a look at the ticket.
 func (n *Notifier) Post(fields ...Field) *Ticket {
 	if n == nil {
 		return &Ticket{done: closed}
@@ -104,7 +104,7 @@ func (t *Ticket) Wait(ctx context.Context) error {
 }
 
 // Flush waits until every message posted so far has been sent or dropped. The error is
-// that of ctx, and says what is still unsent; it stays posted until Close.
+// that of ctx, and counts the unsent messages; they stay posted until Close.
 func (n *Notifier) Flush(ctx context.Context) error {
 	if n == nil {
 		return nil
@@ -167,7 +167,7 @@ func (n *Notifier) hurry() {
 	}
 }
 
-// supersede drops what is in the queue and of no use beside a new message. n.mu is held.
+// supersede drops queued messages that are of no use beside a new one. n.mu is held.
 func (n *Notifier) supersede(text []byte) {
 	fresh := assigned(text)
 	for _, t := range slices.Clone(n.queue) {
@@ -201,7 +201,7 @@ func (n *Notifier) finish(t *Ticket, err error) {
 	close(t.done)
 }
 
-// work sends what is in the queue, in order, until there is nothing left.
+// work sends the queue, in order, until it is empty.
 func (n *Notifier) work(done chan struct{}) {
 	defer close(done)
 	began := time.Now() // with the head of the queue

@@ -51,8 +51,8 @@ func (m *moody) send(text []byte, fds []int) error {
 
 func (m *moody) close() error { return nil }
 
-// posting runs f with a Notifier to a manager in that mood, and checks what was sent in
-// the end.
+// posting runs f with a Notifier to a manager in that mood, and checks the messages
+// sent in the end.
 func posting(t *testing.T, mood error, f func(t *testing.T, n *Notifier, m *moody), want ...string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -187,7 +187,8 @@ func TestPostKeepsNoPing(t *testing.T) {
 	}, "WATCHDOG=1")
 }
 
-// A socket that refuses is tried again, slowly; who waits for an answer has it at once.
+// A socket that refuses is tried again, slowly; a caller that waits for an answer has
+// it at once.
 func TestPostRefused(t *testing.T) {
 	posting(t, unix.ECONNREFUSED, func(t *testing.T, n *Notifier, m *moody) {
 		reports := make(chan error, 9)
@@ -308,7 +309,7 @@ func TestPostToAbsentManager(t *testing.T) {
 	if err := os.Symlink(m.Address(), path); err != nil {
 		t.Fatal(err)
 	}
-	n.Send(Status("there")) // nobody waits for the next try
+	n.Send(Status("there")) // it does not wait for the next try
 	if err := ticket.Wait(t.Context()); err != nil {
 		t.Error(err)
 	}

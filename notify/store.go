@@ -13,10 +13,10 @@ const (
 	maxFDName = 255
 )
 
-// FDStore is FDSTORE=1 with FDNAME=: systemd keeps duplicates of fds under name
-// and hands them to the next main process (sd_listen_fds_with_names(3)), up to
-// FileDescriptorStoreMax= in all; what is beyond that it closes without a word.
-// An entry whose other end hangs up is dropped.
+// FDStore is FDSTORE=1 with FDNAME=: systemd keeps duplicates of fds under name and
+// hands them to the next main process (sd_listen_fds_with_names(3)), up to
+// FileDescriptorStoreMax= in all; it closes further ones without a word. An entry
+// whose other end hangs up is dropped.
 //
 // fds holds 1 to 253 descriptors, borrowed until Send returns. The name is as
 // [CheckFDName] wants it. A datagram has one name, so one FDStore.

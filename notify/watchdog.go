@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// ErrTrigger is what a health function of [Notifier.KeepAlive] wraps to say that
-// the service will not recover: systemd is asked to act at once instead of waiting
-// for pings to stay out.
+// A health function of [Notifier.KeepAlive] wraps ErrTrigger to say that the
+// service will not recover: systemd is asked to act at once instead of waiting for
+// pings to stay out.
 var ErrTrigger = errors.New("the service is beyond recovery")
 
 // WatchdogInterval returns the interval within which systemd expects

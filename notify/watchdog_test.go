@@ -96,7 +96,7 @@ func FuzzParseWatchdog(f *testing.F) {
 
 const interval = 8 * time.Second // a half, a quarter and an eighth are whole
 
-// pinger runs keepAlive on synthetic time and notes what it sends, and when. The send
+// pinger runs keepAlive on synthetic time and notes its pings, and when. The send
 // function may fail.
 type pinger struct {
 	began time.Time

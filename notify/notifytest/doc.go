@@ -1,16 +1,16 @@
 // Package notifytest is a service manager for tests: the receiving end of
-// NOTIFY_SOCKET, which records what a service says and answers its barriers.
+// NOTIFY_SOCKET, which records a service's messages and answers its barriers.
 //
 //	m := notifytest.Start(t)
 //	t.Setenv("NOTIFY_SOCKET", m.Address())
 //	… run the service …
 //	m.Wait(notifytest.Has("READY=1"))
 //
-// It receives what any implementation of sd_notify(3) sends, from this process or
-// another, over a real socket, and knows nothing of package notify: an error in the
+// It receives the messages of any implementation of sd_notify(3), from this process
+// or another, over a real socket, and does not use package notify: an error in the
 // one cannot hide in the other. It does not act on messages as systemd does; there is
-// no unit behind it. What systemd would ignore for its form (a datagram that is too
-// long, a barrier beside other fields) it reports as an error of the test.
+// no unit behind it. A message that systemd would ignore for its form (a datagram
+// that is too long, a barrier beside other fields) is an error of the test.
 //
 // The Manager owns its socket and every descriptor it receives, and closes them when
 // the test ends. The descriptors in a [Message] are borrowed until then.

@@ -20,7 +20,7 @@ const (
 
 // Manager is a service manager that listens, and records. Its methods are safe for
 // concurrent use. Make one with [Start] or [StartAbstract]; it stops, and closes
-// what it holds, when the test ends.
+// its descriptors, when the test ends.
 type Manager struct {
 	t       testing.TB
 	conn    *net.UnixConn
@@ -77,7 +77,7 @@ func start(t testing.TB, name string) *Manager {
 	return m
 }
 
-// passCredentials asks the kernel to tell who sent each datagram.
+// passCredentials asks the kernel to name the sender of each datagram.
 func passCredentials(conn *net.UnixConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -91,11 +91,11 @@ func passCredentials(conn *net.UnixConn) error {
 	return errors.Join(err, failed)
 }
 
-// Address returns what to set NOTIFY_SOCKET to.
+// Address returns the value for NOTIFY_SOCKET.
 func (m *Manager) Address() string { return m.address }
 
 // Messages returns all messages received so far, in order, barriers included. Once
-// a barrier has been answered, what its sender sent before is among them.
+// a barrier has been answered, the earlier messages of its sender are among them.
 func (m *Manager) Messages() []Message {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -191,7 +191,7 @@ func (m *Manager) record(message Message) {
 		close(m.arrival)
 		m.arrival = make(chan struct{})
 	}
-	// Only now: whoever sees the answer may look for the messages before it.
+	// Only now: a process that sees the answer may look for the messages before it.
 	if !m.holding {
 		m.answer()
 	}

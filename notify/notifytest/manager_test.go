@@ -226,7 +226,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
 }
 
-// What systemd would drop for its form is an error of the test.
+// A message that systemd would drop for its form is an error of the test.
 func TestReportsWhatSystemdIgnores(t *testing.T) {
 	for _, test := range []struct {
 		name, text string
@@ -257,8 +257,8 @@ func TestReportsWhatSystemdIgnores(t *testing.T) {
 	}
 }
 
-// systemd's own client finds in the double what it expects of systemd: its barrier is
-// answered, or it would not end.
+// The double satisfies systemd's own client, which would not end without an answer to
+// its barrier.
 func TestSystemdNotify(t *testing.T) {
 	tool, err := exec.LookPath("systemd-notify")
 	if err != nil {

@@ -13,7 +13,8 @@ const waitLimit = 10 * time.Second
 // Wait returns the first message that matches, among those after the message that
 // the Wait before returned, and blocks until there is one: a row of Waits reads as
 // the order of events. If none comes within ten seconds the test fails, with a list
-// of what came instead. Like [testing.T.Fatal] it belongs in the test's goroutine.
+// of those that came instead. Like [testing.T.Fatal] it belongs in the test's
+// goroutine.
 func (m *Manager) Wait(match func(Message) bool) Message {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), waitLimit)
