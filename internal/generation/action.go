@@ -22,19 +22,20 @@ const (
 	Kill
 	// Blame remembers Err as the reason this attempt failed, unless it has one.
 	Blame
-	// Store puts what must outlive this process into the store, and stops all
-	// changes to it. Comes back as Stored or StoreFailed.
+	// Store parks the application's state in the store, and stops all changes to
+	// it. Comes back as Stored or StoreFailed.
 	Store
-	// Offer gives the successor what is in the store.
+	// Offer gives the successor the entries of the store.
 	Offer
-	// Adopt has the application take what is in the store. Comes back as Adopted or GaveUp.
+	// Adopt makes the application adopt its state from the store. Comes back as Adopted or
+	// GaveUp.
 	Adopt
 	// AnnounceTakeover tells the successor that its takeover begins.
 	AnnounceTakeover
 	// NameSuccessor sends, without probation, READY=1 of this process, then MAINPID=;
-	// tells the successor that it is main, and waits for systemd to have read it: what
-	// the successor sends comes after it, but this process must not end before.
-	// Comes back as Named, or as NamingFailed if it could not be sent.
+	// tells the successor that it is main, and waits until systemd has read it: the
+	// successor's messages come after it, but this process must not end before. Comes
+	// back as Named, or as NamingFailed if it could not be sent.
 	NameSuccessor
 	// Release ends the successor's probation as NameSuccessor does a takeover without:
 	// READY=1, for which this process is main once more, then MAINPID=. Comes back as
@@ -53,7 +54,8 @@ const (
 
 	// TellReady tells the predecessor that this process is ready.
 	TellReady
-	// TellAdopted tells it that this process has taken what was offered.
+	// TellAdopted tells it that this process has adopted the store that was
+	// offered.
 	TellAdopted
 	// TellRefused tells it that this process will not take over, or not go on,
 	// because of Err.
@@ -71,20 +73,20 @@ const (
 
 	// BeginProbation starts the clock and the health checks of the probation.
 	BeginProbation
-	// Drain finishes a Store that is under way, then what is in flight, for
+	// Drain finishes a Store that is under way, then the work in flight, for
 	// DrainTimeout at most. Comes back as DrainedOut or DrainTimedOut; after a
 	// handover also as SuccessorLasted.
 	Drain
 	// Resume ends a drain: the servers serve as before.
 	Resume
-	// Settle tidies up once no predecessor is left: NOTIFYACCESS=main, and what
-	// only the predecessor needed leaves the store.
+	// Settle tidies up once no predecessor is left: NOTIFYACCESS=main, and entries
+	// that only the predecessor needed leave the store.
 	Settle
-	// Cut closes what is still in flight.
+	// Cut closes the connections that are still open.
 	Cut
 	// Remember keeps Err for the end: the process has to finish something first.
 	Remember
-	// End lets the process exit; Err, and what was remembered, is nil when all went well.
+	// End lets the process exit; Err, and the remembered error, are nil if all went well.
 	End
 )
 

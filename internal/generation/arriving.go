@@ -63,7 +63,7 @@ func probation(s State, e Event) (State, []Action) {
 		return s.serve(do(SayReady)...)
 	case ProbationFailed:
 		if !s.Predecessor {
-			// Nobody is left to take back: an unwell service beats none.
+			// No predecessor is left to take back: an unwell service beats none.
 			return s.serve(do(SayReady)...)
 		}
 		return s.to(HandingBack), []Action{because(Blame, e.Err), {Verb: CloseGates}, {Verb: Store}}
@@ -73,7 +73,7 @@ func probation(s State, e Event) (State, []Action) {
 	return s, nil
 }
 
-// handingBack waits for the store: the predecessor takes back what is in it.
+// handingBack waits for the store, which the predecessor takes back.
 func handingBack(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case Stored, StoreFailed:
@@ -85,7 +85,7 @@ func handingBack(s State, e Event) (State, []Action) {
 			// It may still change the store, so the predecessor has to see it gone.
 			return giveUp(s, e)
 		}
-		s.Lasted = true // nobody whom this process could take back from
+		s.Lasted = true // this process has no successor to take back from
 		return s.to(Draining), do(TellUnhealthy, Drain)
 	case ReloadAsked:
 		return s, do(SayReloading)
@@ -95,11 +95,11 @@ func handingBack(s State, e Event) (State, []Action) {
 	return s, nil
 }
 
-// predecessorGone is what a predecessor's end means in each phase.
+// predecessorGone handles the end of the predecessor in each phase.
 func predecessorGone(s State) (State, []Action) {
 	s.Predecessor = false
 	var first []Action
-	// What it has said last, that this process is main, may have died with it.
+	// Its last message, that this process is main, may have died with it.
 	unheard := !s.Confirmed
 	s.Confirmed = true
 	if unheard && s.Phase.Main() && s.Phase != TakingOver {

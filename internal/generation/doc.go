@@ -32,6 +32,6 @@
 //     could be followed by its predecessor: it would stop the unit;
 //   - there are never two successors of one process;
 //   - no generation that has handed over, refused, failed or hung stays for ever;
-//   - as long as a process of the service lives that was ready, and nobody
-//     asked to stop, either one accepts or one is about to.
+//   - as long as a process that was ready lives, and the service was not told to
+//     stop, a process accepts or is about to.
 package generation

@@ -1,12 +1,12 @@
 package generation
 
-// Kind is what happened.
+// Kind is the kind of an event.
 type Kind uint8
 
 const (
 	// Initialised: the application is ready to serve.
 	Initialised Kind = iota
-	// Adopted: the application has taken what is in the store.
+	// Adopted: the application has adopted its state from the store.
 	Adopted
 	// GaveUp: the application will not serve; Err says why.
 	GaveUp
@@ -23,13 +23,13 @@ const (
 	SpawnFailed
 	// SuccessorReady: it could serve at once; Probation says whether it wants one.
 	SuccessorReady
-	// SuccessorAdopted: it has taken what is in the store, and could accept at once.
+	// SuccessorAdopted: it has adopted the state, and could accept at once.
 	SuccessorAdopted
 	// SuccessorRefused: it will not take over; Err says why.
 	SuccessorRefused
-	// SuccessorGarbled: what it says is not the protocol; Err says what.
+	// SuccessorGarbled: it does not follow the protocol; Err has the message.
 	SuccessorGarbled
-	// SuccessorUnreachable: it could not be sent what it needs; Err says why.
+	// SuccessorUnreachable: it could not be sent its descriptors; Err says why.
 	SuccessorUnreachable
 	// SuccessorLate: the time to get ready, or to prove itself, is over; Err says which.
 	SuccessorLate
@@ -49,9 +49,8 @@ const (
 	// SuccessorDied: its process has gone; Err says how.
 	SuccessorDied
 
-	// Stored: all that must outlive this process is in the store, and nobody
-	// changes it any more. Offer says
-	// whether the successor is to be told of it.
+	// Stored: the application's state is in the store, which does not change any
+	// more. Offer says whether the successor is to get it.
 	Stored
 	// StoreFailed: it has not; Err says why.
 	StoreFailed
@@ -60,9 +59,10 @@ const (
 	// NamingFailed: it has not; Err says why.
 	NamingFailed
 
-	// StateOffered: the predecessor has given this process what is in the store.
+	// StateOffered: the predecessor has given this process the entries of the
+	// store.
 	StateOffered
-	// TakeoverBegun: the predecessor stops to accept and names this process main.
+	// TakeoverBegun: the predecessor stops accepting and names this process main.
 	TakeoverBegun
 	// TakenOver: systemd has confirmed this process as main.
 	TakenOver
@@ -78,13 +78,13 @@ const (
 	ProbationFailed
 )
 
-// Event is what happened, with what the machine needs to know of it.
+// Event is an event, with the facts that the machine needs.
 type Event struct {
 	Kind Kind
 	// Probation, in SuccessorReady and TakenOver: the successor proves itself
 	// before READY=1.
 	Probation bool
-	// Offer, in Stored: there is something to adopt, or somebody who wants to.
+	// Offer, in Stored: there is something to adopt, or a Keeper in the successor.
 	Offer bool
 	// Foreign, in ReloadAsked: the signal is not systemd's, because systemd does not
 	// take this process for main any more. In TakeoverBegun: the signal that came

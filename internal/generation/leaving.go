@@ -8,7 +8,7 @@ func draining(s State, e Event) (State, []Action) {
 		return s.passOn(e)
 	case SuccessorDied:
 		if s.Superseded || s.SuccessorStopping {
-			s.Lasted = true // nobody to take back from
+			s.Lasted = true // no successor to take back from
 			return s.endIfDispensable()
 		}
 		s.Failed, s.Drained, s.Lasted = false, false, false
@@ -38,8 +38,8 @@ func draining(s State, e Event) (State, []Action) {
 	return s, nil
 }
 
-// endIfDispensable ends a process that drains once nothing is in flight and nobody
-// may need it to take back.
+// endIfDispensable ends a process that drains once nothing is in flight and it need
+// not take back any more.
 func (s State) endIfDispensable(first ...Action) (State, []Action) {
 	if s.Phase == Draining && s.Drained && !s.Failed && (s.Lasted || s.Superseded) {
 		return s.end(nil, first...)
@@ -62,15 +62,15 @@ func (s State) stop(first ...Verb) (State, []Action) {
 	return s.to(Stopping), append(do(first...), do(SayStopping, TellStopping, CloseGates, Store, Drain)...)
 }
 
-// giveUp is the way out when the application cannot go on. Whoever can take
-// over, a predecessor that drains or systemd, sees this process go.
+// giveUp is the way out when the application cannot go on. A predecessor that
+// drains, or else systemd, sees this process go and takes over.
 func giveUp(s State, e Event) (State, []Action) {
 	var actions []Action
 	switch s.Phase {
 	case Ended:
 		return s, nil
 	case Draining, Stopping:
-		// It is about to go: what can be finished is finished first.
+		// It is about to go, and finishes its work first.
 		return s, []Action{because(Remember, e.Err)}
 	case Preparing, Storing, Offering:
 		actions = do(Kill)

@@ -13,20 +13,19 @@ const (
 	Entering
 	// Probation is the main process serving, READY=1 withheld until it has proven itself.
 	Probation
-	// HandingBack has failed its probation: it has stopped to accept and puts what
-	// it has into the store, for the predecessor to take back.
+	// HandingBack has failed its probation: it has stopped accepting and parks its
+	// state in the store, for the predecessor to take back.
 	HandingBack
 	// Serving is the main process with no upgrade under way.
 	Serving
 	// Preparing is the main process with a successor that initialises.
 	Preparing
-	// Storing has stopped to accept and puts what must outlive this process into
-	// the store.
+	// Storing has stopped accepting and parks the state in the store.
 	Storing
-	// Offering has given the successor what is in the store, and waits for it to
-	// adopt that.
+	// Offering has given the successor the entries of the store, and waits until it
+	// has adopted them.
 	Offering
-	// TakingOver has stopped to accept and names the successor main.
+	// TakingOver has stopped accepting and names the successor main.
 	TakingOver
 	// Proving watches a successor in its probation, ready to take back.
 	Proving
@@ -36,12 +35,12 @@ const (
 	// TakingBack has killed a successor that was, or may be, main, and accepts
 	// again once that one has gone.
 	TakingBack
-	// Resuming has taken back, and waits for the application to adopt what is in
-	// the store before it accepts again.
+	// Resuming has taken back, and waits until the application has adopted its
+	// state from the store before it accepts again.
 	Resuming
-	// Draining finishes what is in flight after a handover.
+	// Draining finishes the work in flight after a handover.
 	Draining
-	// Stopping finishes what is in flight because the service was told to stop.
+	// Stopping finishes the work in flight because the service was told to stop.
 	Stopping
 	// Ended is over: nothing is in flight and the process exits.
 	Ended

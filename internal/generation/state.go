@@ -42,9 +42,9 @@ type State struct {
 	ReloadPending bool
 }
 
-// OnTrial reports whether a predecessor watches this process in its probation. It
-// is for that one, who can take back, to notice when this process hangs, and not
-// for the watchdog of systemd, which can only restart the service.
+// OnTrial reports whether a predecessor watches this process in its probation. The
+// predecessor, which can take back, then notices if this process hangs, instead of
+// systemd's watchdog, which can only restart the service.
 func (s State) OnTrial() bool {
 	return s.Predecessor && (s.Phase == Probation || s.Phase == HandingBack)
 }
@@ -59,8 +59,9 @@ func Successor() State { return State{Phase: Initialising, Predecessor: true} }
 // takeover: nothing has changed, and systemd starts the service anew.
 var ErrPredecessorGone = errors.New("the predecessor has gone before the takeover")
 
-// Step says what follows when e happens in s. An event that means nothing in a
-// phase changes nothing: messages, deaths and timers cross each other.
+// Step returns the state and the actions that follow when e happens in s. An event
+// that means nothing in a phase changes nothing: messages, deaths and timers cross
+// each other.
 func Step(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case SuccessorSuperseded:

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// scene is one step: what happens, where it leads, and what follows.
+// scene is one step: an event, the phase that it leads to, and the actions that
+// follow.
 type scene struct {
 	event Event
 	phase Phase
@@ -69,7 +70,7 @@ func TestStories(t *testing.T) {
 			on(DrainedOut, Ended, End))},
 		{"a predecessor whose connections stay", First(), then(handedOver,
 			on(DrainTimedOut, Ended, Cut, End))},
-		{"a predecessor that nobody needs to take back", First(), then(handedOver,
+		{"a predecessor that need not take back", First(), then(handedOver,
 			on(DrainedOut, Draining),
 			on(SuccessorSuperseded, Ended, End))},
 		{"a successor", Successor(), []scene{
@@ -80,7 +81,7 @@ func TestStories(t *testing.T) {
 			on(PredecessorGone, Serving, Settle),
 			reload,
 		}},
-		{"a successor that nobody has confirmed", Successor(), []scene{
+		{"a successor without confirmation", Successor(), []scene{
 			on(Initialised, Ready, TellReady),
 			on(TakeoverBegun, Entering),
 			on(TakenOver, Serving, OpenGates),
@@ -292,7 +293,7 @@ func TestStories(t *testing.T) {
 			failing(ProbationFailed, HandingBack, Blame, CloseGates, Store),
 			on(Stored, Draining, TellUnhealthy, Drain),
 			on(DrainedOut, Ended, End))},
-		{"probation failed and nobody to take back", Successor(), then(onTrial,
+		{"probation failed and no predecessor to take back", Successor(), then(onTrial,
 			failing(ProbationFailed, HandingBack, Blame, CloseGates, Store),
 			on(PredecessorGone, HandingBack, NameSelf, Settle),
 			on(Stored, Resuming, Adopt), resumed)},

@@ -13,8 +13,8 @@ func serving(s State, e Event) (State, []Action) {
 	return s, nil
 }
 
-// begin is to for the start of an upgrade: what was known of an earlier
-// successor is not true of the next one.
+// begin is to for the start of an upgrade: it forgets the facts about an earlier
+// successor.
 func (s State) begin() State {
 	s.Superseded, s.SuccessorStopping = false, false
 	s.Failed, s.SuccessorDead, s.Proven = false, false, false
@@ -48,8 +48,8 @@ func preparing(s State, e Event) (State, []Action) {
 	return s, nil
 }
 
-// storing waits for what it has begun, whatever happens meanwhile: only then
-// can it be undone.
+// storing waits for the end of its Store, whatever happens meanwhile: only then can
+// it be undone.
 func storing(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case Stored:
@@ -172,7 +172,7 @@ func takingOver(s State, e Event) (State, []Action) {
 		return s.revert(because(Blame, e.Err))
 	case NamingFailed, SuccessorRefused, SuccessorGarbled, SuccessorUnreachable, SuccessorLate:
 		if s.Superseded || s.SuccessorStopping {
-			return s, nil // the one after it, or nobody, is main
+			return s, nil // the one after it is main, or no process is
 		}
 		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}
 	case SuccessorDied:
@@ -196,7 +196,8 @@ func proving(s State, e Event) (State, []Action) {
 	case SuccessorProven:
 		return s.release()
 	case SuccessorUnhealthy:
-		// It has parked what it had, and finishes what it has accepted.
+		// It has parked its state, and finishes the connections that it has
+		// accepted.
 		return s.revert(because(Blame, e.Err))
 	case SuccessorRefused, SuccessorGarbled, SuccessorUnreachable, SuccessorLate:
 		return s.to(TakingBack), []Action{because(Blame, e.Err), {Verb: Kill}}

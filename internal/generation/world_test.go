@@ -13,7 +13,7 @@ import (
 // death. Exploring every order of moves covers every interleaving and a death
 // between any two of them.
 
-// datagram is what a process sends to systemd in one sendmsg(2).
+// datagram is a message to systemd, sent by one sendmsg(2).
 type datagram struct {
 	from    int
 	mainPID int  // -1: none
@@ -50,7 +50,7 @@ type process struct {
 	predGone  bool // has read the end of the line from its predecessor
 	succGone  bool
 	spawning  bool
-	naming    bool // waits for systemd to have read what it has sent
+	naming    bool // waits until systemd has read its messages
 	storing   bool
 	adopting  bool
 	draining  bool
@@ -175,8 +175,8 @@ type move struct {
 	make func(w *world)
 }
 
-// moves lists what can happen next. own is what the service, systemd and time
-// do by themselves; the rest is done to them.
+// moves lists the possible next events. own are those that the service, systemd and
+// time cause by themselves; the rest come from outside.
 func (w *world) moves() (own, done []move) {
 	if w.restarted {
 		return nil, nil
@@ -207,7 +207,7 @@ func (w *world) movesOf(i int) (own, done []move) {
 		}})
 	}
 	if p.doomed {
-		// Until then it is as it was: whoever follows it has to wait.
+		// Until then it is as it was: the next process has to wait.
 		return []move{{fmt.Sprintf("%d dies of SIGKILL", i), func(w *world) { w.die(i) }}}, done
 	}
 	if w.overdue(i) {
@@ -266,7 +266,7 @@ func (w *world) movesOf(i int) (own, done []move) {
 		}})
 	}
 	if p.Phase == Initialising && !p.adopting {
-		// Reload signals that have come by now are nobody's.
+		// Reload signals that have come by now are lost.
 		event(Event{Kind: Initialised}, func(p *process) {})
 		event(Event{Kind: GaveUp}, func(*process) {})
 	}
@@ -351,7 +351,7 @@ func (w *world) movesOfSystemd() (own []move) {
 	switch {
 	case !m.alive && orphan && !w.unread(w.main):
 		// systemd learns of a main process's end from the kernel once it is that
-		// process's parent; what the process has sent before is read first.
+		// process's parent; it reads the process's messages first.
 		own = append(own, move{"systemd restarts", func(w *world) { w.restarted = true }})
 	case m.alive && (m.hung || m.lingers), !m.alive && !orphan && w.procs[m.parent].hung:
 		// No pings come from a loop that hangs or has ended.
@@ -537,7 +537,7 @@ func (w *world) act(i int) {
 			w.procs[p.successor].signals = append(w.procs[p.successor].signals, ReloadAsked)
 		}
 	case NameSelf:
-		// What is moot by now is not sent any more.
+		// A message that is moot by now is not sent any more.
 		p.naming = false
 		p.unsent = slices.DeleteFunc(p.unsent, func(d datagram) bool { return d.names })
 		w.say(i, datagram{mainPID: i, reload: true})
@@ -633,7 +633,7 @@ func (w *world) broken() string {
 	return ""
 }
 
-// stuck says what is wrong with a world in which nothing moves by itself any more.
+// stuck describes the fault of a world in which nothing moves by itself any more.
 func (w *world) stuck() string {
 	if w.restarted {
 		return ""
@@ -648,7 +648,7 @@ func (w *world) stuck() string {
 			}
 		}
 	case !m.alive:
-		return "the main process is dead and nobody knows"
+		return "the main process is dead and no process knows"
 	case w.reloading && !w.givenUp:
 		return "no READY=1 follows RELOADING=1"
 	case !m.accepting || m.Phase != Serving:

@@ -103,8 +103,8 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// A process that goes with messages unread resets the line. What it has said
-// before, a refusal maybe, is heard all the same.
+// A process that exits with messages unread resets the line. Its own messages
+// before that, a refusal maybe, arrive all the same.
 func TestLastWordsBeforeAReset(t *testing.T) {
 	checkDescriptors(t)
 	conn, other := halfRaw(t)
@@ -125,7 +125,7 @@ func TestLastWordsBeforeAReset(t *testing.T) {
 	}
 }
 
-// What a later minor version adds must not end the conversation.
+// Additions of a later minor version must not end the conversation.
 func TestUnknownTypeLeavesTheLineUsable(t *testing.T) {
 	checkDescriptors(t)
 	conn, other := halfRaw(t)

@@ -1,4 +1,4 @@
-// Package handover is what two generations of a service say to each other.
+// Package handover is the protocol between two generations of a service.
 //
 // A predecessor starts its successor with one end of a Unix seqpacket socket
 // pair and keeps the other. Each datagram on it is one message: a JSON object
@@ -9,10 +9,10 @@
 //	predecessor                         successor
 //	hello{protocol, generation, …} ───►
 //	descriptors{names} + SCM_RIGHTS ──►
-//	                               ◄─── last-words{} + SCM_RIGHTS: where it says why, if it crashes
+//	                               ◄─── last-words{} + SCM_RIGHTS: a stream for its last words, if it crashes
 //	                               ◄─── ready{protocol, build, probation}
 //	                                    (or refuse{reason, public, errno}: nothing has changed)
-//	state{} + SCM_RIGHTS ─────────────►   what is in the store, final (where there is any, or it is wanted)
+//	state{} + SCM_RIGHTS ─────────────►   the entries of the store, final (if there are any, or they are wanted)
 //	                               ◄─── adopted{}
 //	takeover{} ───────────────────────►   the predecessor accepts no more and names the successor main
 //	taken-over{} ─────────────────────►   systemd has confirmed it: accept
@@ -22,11 +22,11 @@
 //	                               ◄─── superseded{}, resumed{}, stored{}, removed{}, stopping{}
 //
 // A process that is only asked whether it could follow (a preflight) has such a line
-// too: it is told nothing, says ready or refuse, and ends.
+// too: it gets no descriptors, answers ready or refuse, and ends.
 //
-// A generation that drains tells the main process how far it is. When there is
-// a new main process, the one before it makes a line of its own between that one
-// and each older generation, so that nobody in between is needed:
+// A generation that drains tells the main process how far it is. When there is a
+// new main process, the one before it makes a line of its own between that one and
+// each older generation, so that no generation in between is needed:
 //
 //	main before                         main now            older generation
 //	verdict{}, elder{} + SCM_RIGHTS ──►
@@ -36,14 +36,13 @@
 //
 // # Two builds meet here
 //
-// The process at the other end was built from another version of this
-// package, so the rules for change are strict. Within a major version fields
-// and message types are only added; a reader ignores the ones it doesn't know.
-// Across major versions "type", and "protocol" with its "major" and "minor" in
-// hello, ready and refuse, stay where they are, so that a successor of another
-// major version can be refused by name instead of by a parse error.
-// testdata/transcripts holds what each released version says, and the tests
-// replay it.
+// The process at the other end was built from another version of this package, so
+// the rules for change are strict. Within a major version fields and message types
+// are only added; a reader ignores the ones it doesn't know. Across major versions
+// "type", and "protocol" with its "major" and "minor" in hello, ready and refuse,
+// stay where they are, so that a successor of another major version can be refused
+// by name instead of by a parse error. testdata/transcripts holds the messages of
+// each released version, and the tests replay them.
 //
 // # Ownership
 //

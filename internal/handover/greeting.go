@@ -58,9 +58,9 @@ func (c *Conn) sendDescriptors(descriptors []Descriptor) error {
 	return nil
 }
 
-// Greeted receives what Greet sent. The descriptors are the caller's; on error
-// none is left open. A *VersionError says that the two cannot talk; the
-// predecessor is told so.
+// Greeted receives the greeting that Greet sends. The caller owns the descriptors;
+// on error none is left open. A *VersionError means that the two cannot talk;
+// Greeted tells the predecessor so.
 func (c *Conn) Greeted() (Hello, []Descriptor, error) {
 	m, fds, err := c.next()
 	if err != nil {

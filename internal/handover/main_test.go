@@ -45,7 +45,8 @@ func openDescriptors(t *testing.T) string {
 	return all.String()
 }
 
-// rawPair is the line without this package: what the other end may really send.
+// rawPair is the line without this package, for messages that the other end may
+// really send.
 func rawPair(t *testing.T) (int, int) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -109,7 +110,7 @@ func write(t *testing.T, fd int, datagram string, fds ...int) {
 	}
 }
 
-// read receives one datagram as it is, and closes what came with it.
+// read receives one datagram as it is, and closes the descriptors in it.
 func read(t *testing.T, fd int) (datagram string, descriptors int) {
 	t.Helper()
 	buf := make([]byte, 2*maxDatagram)

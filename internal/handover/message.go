@@ -15,7 +15,7 @@ type Version struct {
 	Minor int `json:"minor"`
 }
 
-// Current is what this build speaks.
+// Current is the version that this build speaks.
 var Current = Version{Major: 1, Minor: 0}
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
@@ -41,11 +41,11 @@ type (
 		Build string `json:"build"`
 		// Descriptors is how many descriptors the Descriptors messages that follow carry in all.
 		Descriptors int `json:"descriptors"`
-		// StartedWith is what the sender knows of how systemd has started the service:
+		// StartedWith is the sender's record of how systemd has started the service:
 		// text that means nothing to this package, MaxStartedWith bytes at most.
 		StartedWith string `json:"started_with,omitempty"`
 		// Stdout and Stderr are the paths of the log files that systemd has opened as the
-		// service's; "" for what is none.
+		// service's; "" if it is none.
 		Stdout string `json:"stdout,omitempty"`
 		Stderr string `json:"stderr,omitempty"`
 		// DrainUSec is how long the sender may drain after a takeover, EndUSec how long
@@ -63,7 +63,7 @@ type (
 		Names []string `json:"names"`
 	}
 
-	// State offers what is in the sender's store, which the sender changes no
+	// State offers the entries of the sender's store, which does not change any
 	// more; Descriptors messages follow as after Hello.
 	State struct {
 		Descriptors int `json:"descriptors"`
@@ -87,7 +87,8 @@ type (
 		Failure   string `json:"failure,omitempty"`
 		BeganUSec int64  `json:"began_usec"` // CLOCK_REALTIME
 		Steps     []Step `json:"steps,omitempty"`
-		// LeftBehind says what the receiver was started without, for people.
+		// LeftBehind lists the settings that the receiver was started without, for
+		// people.
 		LeftBehind []string `json:"left_behind,omitempty"`
 		// Killed is how many old generations were killed because they did not end.
 		Killed int `json:"killed,omitempty"`
@@ -161,13 +162,13 @@ type (
 		ProbationUSec int64 `json:"probation_usec,omitempty"`
 	}
 
-	// Adopted says that the sender has taken what State offered.
+	// Adopted says that the sender has adopted the entries that State offered.
 	Adopted struct{}
 
-	// Refuse says that the sender will not take over, and why. Public is what of
-	// Reason every local user may read; Errno is the error number in it, 0 if there
-	// is none. Unexplained: there is no reason but that the sender ends, so the way
-	// it ends may tell more.
+	// Refuse says that the sender will not take over, and why. Public is the part
+	// of Reason that every local user may read; Errno is the error number in it, 0
+	// if there is none. Unexplained: the only reason is that the sender ends, so
+	// the way it ends may tell more.
 	Refuse struct {
 		Protocol    Version `json:"protocol"`
 		Reason      string  `json:"reason"`
@@ -197,9 +198,9 @@ type (
 	// Resumed takes Superseded back: the sender is main again.
 	Resumed struct{}
 
-	// Stored and Removed say what the sender is about to have systemd store and
-	// remove, so that the receiver has it when it takes back. Stored carries one
-	// descriptor for each name.
+	// Stored and Removed name the entries that the sender is about to make systemd
+	// store and remove, so that the receiver knows them when it takes back. Stored
+	// carries one descriptor for each name.
 	Stored struct {
 		Names []string `json:"names"`
 	}

@@ -121,7 +121,7 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// An error shows the beginning of what another program has written there.
+// An error shows the beginning of another program's output.
 func TestDecodeClipsTheError(t *testing.T) {
 	_, err := Decode([]byte(strings.Repeat("x", maxDatagram)))
 	if err == nil || len(err.Error()) > 200 {
@@ -129,8 +129,8 @@ func TestDecodeClipsTheError(t *testing.T) {
 	}
 }
 
-// What another major version says is readable as far as its version reaches,
-// whatever shape the rest has.
+// The version of another major version's message is readable, whatever shape the
+// rest has.
 func TestAnotherMajorVersion(t *testing.T) {
 	v2 := Version{Major: 2, Minor: 7}
 	for _, c := range []struct {
@@ -170,7 +170,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was understood can be said again, and means the same.
+		// A decoded message can be encoded again, and means the same.
 		again, err := Encode(m)
 		if err != nil {
 			t.Fatalf("Encode(%#v): %v", m, err)

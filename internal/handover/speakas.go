@@ -2,14 +2,14 @@ package handover
 
 import "fmt"
 
-// beyond makes of a datagram what a later minor version may send in its place, if
-// this build is to speak as one: a message of a new type first, and then that one
-// with new fields.
+// beyond turns a datagram into the ones that a later minor version may send in its
+// place, if this build is to speak as one: a message of a new type first, and then
+// that one with new fields.
 var beyond func(datagram []byte) (before, instead []byte)
 
 // SpeakAs makes this build speak as one of another version, so that tests see two
-// builds meet. With a later minor version it says what this one does not know. To be
-// called before anything is sent.
+// builds meet. As a later minor version it adds messages and fields that this one
+// does not know. Call it before the first message.
 func SpeakAs(text string) error {
 	var v Version
 	if n, err := fmt.Sscanf(text, "%d.%d", &v.Major, &v.Minor); n != 2 {

@@ -17,7 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the transcripts of the protocol's current version anew")
 
-// line is one line of a transcript: who sends what, with how many descriptors.
+// line is one line of a transcript: the sender, the message, the number of
+// descriptors.
 type line struct {
 	From        string          `json:"from"`
 	Datagram    json.RawMessage `json:"datagram"`
@@ -92,12 +93,12 @@ var stories = map[string][]said{
 	},
 }
 
-// TestTranscripts pins what this build says. A change here is a change of the
-// protocol: see the package comment for which are allowed, and keep what a
-// released version has said in its own folder.
+// TestTranscripts pins the messages of this build. A change here is a change of the
+// protocol: see the package comment for the allowed ones, and keep the transcripts
+// of a released version in its own folder.
 func TestTranscripts(t *testing.T) {
 	t.Run(Current.String(), pinTranscripts)
-	// And what a later minor version may say: see SpeakAs.
+	// And the messages of a later minor version: see SpeakAs.
 	present := Current
 	defer func() { Current, beyond = present, nil }()
 	if err := SpeakAs(distant.String()); err != nil {
@@ -175,8 +176,8 @@ func speaking(m Message) Message {
 	return m
 }
 
-// TestReplay talks to every version on record, in both roles: the other end is
-// a bare socket that says what is written in the transcript.
+// TestReplay talks to every version on record, in both roles: the other end is a
+// bare socket that sends the lines of the transcript.
 func TestReplay(t *testing.T) {
 	paths, err := filepath.Glob("testdata/transcripts/*/*.jsonl")
 	if err != nil || len(paths) < len(stories) {
@@ -298,7 +299,7 @@ func say(t *testing.T, conn *Conn, other int, m Message, l line, fds []int) {
 	}
 }
 
-// check closes what was received under names.
+// check compares the names of descriptors, and closes these.
 func check(t *testing.T, got []Descriptor, names []string) {
 	t.Helper()
 	for i, d := range got {

@@ -60,7 +60,7 @@ func run() {
 		case sig == uintptr(end):
 			syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 0, 0, 0, 0, 0, 0)
 		default:
-			// There is nobody to tell of an error.
+			// An error has no reader.
 			syscall.RawSyscall6(unix.SYS_KILL, parent, sig, 0, 0, 0, 0)
 		}
 	}

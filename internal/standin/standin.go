@@ -33,9 +33,10 @@ type Process struct {
 }
 
 // Start starts a stand-in, which lives until End or until this process dies. It passes on
-// every signal sent to it from now on, except SIGKILL and SIGSTOP, which nobody can block.
+// every signal sent to it from now on, except SIGKILL and SIGSTOP, which cannot be
+// blocked.
 //
-// Errors wrap the errno of mmap(2) or clone(2), and say what to do.
+// Errors wrap the errno of mmap(2) or clone(2), and name a remedy.
 func Start() (*Process, error) {
 	p := &Process{ended: make(chan struct{})}
 	started := make(chan error)

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 
 func play(role string) error {
 	switch role {
-	case "parent": // says who its stand-in is, and dies with its standard input
+	case "parent": // prints the PID of its stand-in, and dies with its standard input
 		p, err := Start()
 		if err != nil {
 			return err
@@ -103,8 +103,8 @@ func TestStandInPassesOn(t *testing.T) {
 	}
 }
 
-// A stand-in that was busy, or had no processor, when it was told to end has passed on
-// before what systemd has asked of it until then.
+// A stand-in that is told to end while it is busy, or has no processor, first passes
+// on the pending signals of systemd.
 func TestStandInPassesOnWhatIsPending(t *testing.T) {
 	asked := make(chan os.Signal, 2)
 	signal.Notify(asked, unix.SIGHUP, unix.SIGTERM)
@@ -170,7 +170,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// Whoever waits for the end of a pipe or a line does not wait for the stand-in.
+// The end of a pipe or a line does not wait for the stand-in.
 func TestStandInHoldsNothingOpen(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package testkit holds what unit tests of several packages need: waiting for a state,
-// and finding descriptors and goroutines that a test leaves behind.
+// Package testkit helps unit tests of several packages to wait for a state, and to
+// find descriptors and goroutines that a test leaves behind.
 package testkit
 
 import (
