@@ -284,7 +284,7 @@ var harms = []harm{
 		happens: func(s *site) string {
 			s.instar()
 			s.onBus("web")
-			s.release("web", "examples/hello", "version=v1")
+			s.release("web", "integration/greet", "version=v1")
 			s.must(s.manager.Start(s.ctx, "web.service"))
 			s.release("web", "integration/faulty", "version=bad", "fault=crash")
 			if err := s.manager.Reload(s.ctx, "web.service"); err != nil {

@@ -34,7 +34,7 @@ func http1(c *load.Config) { c.HTTP2 = load.Clients{} }
 func TestInit(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		instar := s.instar()
-		s.release("web", "examples/hello", "version=v1")
+		s.release("web", "integration/greet", "version=v1")
 		args := []string{"init", "--exec=/opt/web/web", "--listen=8080", "--listen=http=/run/web.sock"}
 		out, err := instar(args...)
 		s.must(err)
@@ -75,7 +75,7 @@ func TestInit(t *testing.T) {
 			t.Errorf("exposure %s, want at most 1.5\n%s", m[1], said)
 		}
 
-		stop := s.load(false, http1) // examples/hello speaks no other
+		stop := s.load(false, http1) // integration/greet speaks no other
 		var served []int             // PIDs
 		for generation := 2; generation <= 11; generation++ {
 			// Sooner than they drain, the oldest would be cut short: MaxDraining.
@@ -83,7 +83,7 @@ func TestInit(t *testing.T) {
 				s.gone(served[n-reload.DefaultMaxDraining])
 			}
 			served = append(served, s.mainPID("web"))
-			s.release("web", "examples/hello", fmt.Sprintf("version=v%d", generation))
+			s.release("web", "integration/greet", fmt.Sprintf("version=v%d", generation))
 			if err := s.manager.Reload(s.ctx, "web.service"); err != nil {
 				t.Fatalf("%v\n%s", err, s.journal())
 			}
@@ -144,7 +144,7 @@ func TestInit(t *testing.T) {
 func TestInitUser(t *testing.T) {
 	onEach(t, asUser(func(t *testing.T, s *site) {
 		instar := s.instar()
-		s.release("web", "examples/hello", "version=v1")
+		s.release("web", "integration/greet", "version=v1")
 		out, err := instar("init", "--user", "--exec="+s.binary("web"), "--listen=8080", "--listen=http=%t/web.sock")
 		s.must(err)
 		if !strings.Contains(out, "ran        systemctl --user daemon-reload\n") || strings.Contains(out, "/etc/") {
@@ -157,8 +157,8 @@ func TestInitUser(t *testing.T) {
 		if out, err := instar("verify", "--user", "--strict", "--live", "web"); err != nil {
 			t.Errorf("verify --live: %v\n%s", err, out)
 		}
-		stop := s.load(false, http1) // examples/hello speaks no other
-		s.release("web", "examples/hello", "version=v2")
+		stop := s.load(false, http1) // integration/greet speaks no other
+		s.release("web", "integration/greet", "version=v2")
 		if err := s.manager.Reload(s.ctx, "web.service"); err != nil {
 			t.Fatalf("%v\n%s", err, s.journal())
 		}

@@ -139,7 +139,7 @@ func (s *Service) directory(dir string) (string, error) {
 // prepare is what comes before the start of the next build: what to start, and a line
 // to it, of which theirs is the end for it to have.
 func (s *Service) prepare(ctx context.Context) (start command, line *handover.Conn, theirs *os.File, err error) {
-	if err = checkCgroup(s.invocation); err != nil {
+	if err = errors.Join(s.settings().checkListening(), checkCgroup(s.invocation)); err != nil {
 		return command{}, nil, nil, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
 	}
 	if start, err = s.command(ctx); err != nil {

@@ -4,21 +4,22 @@
 //
 // # What a service does
 //
-//	svc, err := reload.Open(reload.Config{})  // first start, or successor?
-//	if err != nil {
-//		return err
+//	func main() { reload.Main(reload.Config{}, serve) }
+//
+//	func serve(ctx context.Context, svc *reload.Service) error {
+//		ln, err := svc.Listener("http") // FileDescriptorName=http in the .socket unit
+//		if err != nil {
+//			return err
+//		}
+//		return svc.Serve(ctx, httpdrain.New(server, ln))
 //	}
-//	defer svc.Close()
-//	ln, err := svc.Listener("http")           // FileDescriptorName=http in the .socket unit
-//	if err != nil {
-//		return err
-//	}
-//	return svc.Serve(ctx, httpdrain.New(server, ln))
+//
+// [Main] opens the service, logs an error, and ends the process; nothing else in here
+// does. A program that wants to do so itself calls [Open], and defers [Service.Close].
 //
 // Open handles the reload signal from then on, and Serve, SIGTERM: before Serve
 // it ends the process, as ever. Serve says READY=1, serves, hands over, drains,
 // and returns nil when there is nothing left to do; the program then ends.
-// Nothing in here exits the process.
 //
 // # What happens at a reload
 //
@@ -26,24 +27,33 @@
 // 254). The main process, now a predecessor, resolves its own path anew,
 // starts what it finds there, and hands the sockets over. The successor
 // initialises for as long as [Config.ReadyTimeout] allows. When its
-// application calls Serve, the predecessor stops to accept, names the
+// application calls Serve, the predecessor stops accepting, names the
 // successor main process and drains: connections it has accepted are finished
 // within [Config.DrainTimeout], then it exits. A successor that crashes, hangs
 // or refuses before that changes nothing: the predecessor keeps serving, and
 // STATUS= says what went wrong. If the successor dies while its predecessor
 // drains, the predecessor takes back.
 //
+// # By hand
+//
+// Sockets come from whoever starts the program. Without systemd that is
+// systemd-socket-activate(1), which starts it at the first connection:
+//
+//	systemd-socket-activate --fdname=http -l 8080 ./web
+//
+// There is no upgrade then, since nobody would follow it to the next process: a process
+// that systemd has not started, and that has no NOTIFY_SOCKET, takes SIGHUP as SIGTERM,
+// or ignores it if it was started so (nohup(1)). Where systemd has started it, but does
+// not listen to it (Type=exec), an upgrade fails and the service goes on.
+//
 // # Asking first
 //
 // [Service.Preflight] asks the build that an upgrade would start whether it could
 // follow, and starts nothing that serves. In the new build it is Open that answers:
 // with the version of the protocol that it speaks, and with what [Config.Preflight]
-// says, if that is set. main needs no line for it:
+// says, if that is set. It needs no other line:
 //
-//	svc, err := reload.Open(reload.Config{Preflight: config.Check})
-//	if err != nil {
-//		return err // in a preflight: ErrPreflight, after the answer
-//	}
+//	reload.Main(reload.Config{Preflight: config.Check}, serve)
 //
 // A preflight is a process of the new build. Every package's init and what main does
 // before Open run in it, as they do in a successor: beside a generation that serves. So

@@ -93,19 +93,18 @@ func behave(file string) int {
 	case "major-2": // is all of the service, but of another time
 		handover.Current.Major = 2
 	}
-	if err := service(behaviour, argument); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	Main(configure(behaviour, argument), func(ctx context.Context, svc *Service) error {
+		return service(ctx, svc, behaviour, argument)
+	})
+	panic("Main has returned")
 }
 
-func service(behaviour, argument string) error {
+func configure(behaviour, argument string) Config {
 	ready, _ := time.ParseDuration(os.Getenv(readyVariable))
 	drain, _ := time.ParseDuration(os.Getenv(drainVariable))
 	standby, _ := time.ParseDuration(os.Getenv(standbyVariable))
 	end, _ := time.ParseDuration(os.Getenv(endVariable))
-	svc, err := Open(Config{
+	return Config{
 		ReadyTimeout: ready,
 		DrainTimeout: drain,
 		Standby:      standby,
@@ -117,14 +116,16 @@ func service(behaviour, argument string) error {
 
 		Logger:    slog.New(slog.NewJSONHandler(stderr, nil)),
 		Preflight: func(ctx context.Context) error { return check(ctx, behaviour, argument) },
-	})
-	if err != nil {
-		return err
 	}
-	defer svc.Close()
+}
+
+func service(ctx context.Context, svc *Service, behaviour, argument string) error {
 	ln, err := svc.Listener("echo")
 	if err != nil {
 		return err
+	}
+	if behaviour == "stream" { // and no packets
+		return svc.Serve(ctx, Streams(ln, func(c net.Conn) { converse(svc, c) }))
 	}
 	pc, err := svc.PacketConn("udp")
 	if err != nil {
@@ -146,11 +147,16 @@ func service(behaviour, argument string) error {
 	case "open":
 		_, err := os.Open(argument)
 		return svc.Refuse(err)
+	case "return-error":
+		return errors.New(argument)
+	case "return-other": // than that of the last getter
+		_, _ = svc.Listener("nothing")
+		return errors.New(argument)
 	case "refuse":
 		return svc.Refuse(errors.New(strings.ReplaceAll(argument, `\n`, "\n")))
 	case "ask": // for a socket that is not there
 		if _, err := svc.Listener(argument); err != nil {
-			return err
+			return fmt.Errorf("setting up: %w", err)
 		}
 	case "wait": // for somebody to open the FIFO for writing
 		if err := os.WriteFile(argument+".waits", nil, 0o600); err != nil {
@@ -162,11 +168,11 @@ func service(behaviour, argument string) error {
 		}
 		f.Close()
 	case "linger": // when all is done
-		err := svc.Serve(context.Background(), Streams(ln, func(c net.Conn) { converse(svc, c) }))
+		err := svc.Serve(ctx, Streams(ln, func(c net.Conn) { converse(svc, c) }))
 		svc.log.Info("lingers", "error", err)
 		select {}
 	case "admit-hangs":
-		return svc.Serve(context.Background(), Admit(ln, func(net.Conn) { select {} }))
+		return svc.Serve(ctx, Admit(ln, func(net.Conn) { select {} }))
 	case "adopt-hangs", "adopt-fails", "park-hangs":
 		svc.Keep(badKeeper(behaviour))
 	case "ignore": // what it has no business with
@@ -176,13 +182,13 @@ func service(behaviour, argument string) error {
 			svc.log.Info("SIGHUP is handled again")
 		})
 	case "fail": // in Serve
-		return svc.Serve(context.Background(), failingServer{})
+		return svc.Serve(ctx, failingServer{})
 	}
 	packets := Packets(pc, func([]byte, net.Addr) []byte { return fmt.Append(nil, svc.Generation()) })
 	if behaviour == "end-in-drain" {
 		packets = oneWay{packets}
 	}
-	return svc.Serve(context.Background(), Streams(ln, func(c net.Conn) { converse(svc, c) }), packets)
+	return svc.Serve(ctx, Streams(ln, func(c net.Conn) { converse(svc, c) }), packets)
 }
 
 // oneWay is a server as most libraries have one: it ends in a drain, for good.

@@ -113,7 +113,7 @@ func (sh *shell) stale(p posted) bool {
 // they accept waits until this generation is the one that serves.
 //
 // Serve returns nil when this generation has handed over and drained, or was
-// told to stop, by SIGTERM or the end of ctx, and has drained: the program is
+// told to stop, by SIGTERM, SIGINT or the end of ctx, and has drained: the program is
 // to end then. It returns an error when a server fails, hangs when it is closed, or cannot
 // serve again after a take back, when the predecessor goes before it has handed over, or
 // when Serve or Close was called before.
@@ -127,13 +127,15 @@ func (s *Service) Serve(ctx context.Context, servers ...Server) error {
 
 func (s *Service) run(ctx context.Context, servers []Server) error {
 	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(stop, s.stopSignals()...)
 	defer signal.Stop(stop)
 
 	s.checkSettings()
 	s.reserve.fill()
 	defer s.reserve.empty()
-	go s.keepReloadSignal()
+	if !s.byHand {
+		go s.keepReloadSignal()
+	}
 	if err := s.sockets.CheckUnclaimed(); err != nil {
 		s.log.Warn("unclaimed sockets", "error", err)
 	}
@@ -188,6 +190,9 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 	interrupted := false
 	asked := func(by os.Signal) {
 		stopped = nil
+		if by == reloadSignal {
+			s.log.Warn("SIGHUP stops this service: an upgrade needs systemd to follow it (Type=notify-reload), and this process was started by hand")
+		}
 		if interrupted && by == os.Interrupt {
 			// Whoever presses Ctrl-C twice does not want to wait.
 			s.step(generation.Event{Kind: generation.DrainTimedOut})

@@ -35,6 +35,7 @@ type Service struct {
 	pid         int
 	generation  int          // counted from 1 since the unit was started
 	supervised  bool         // systemd itself has started this process
+	byHand      bool         // nobody would follow an upgrade, and SIGHUP stops
 	invocation  string       // INVOCATION_ID of the unit
 	keeper      Keeper       // nil: nothing is kept
 	keeps       atomic.Bool  // there is a keeper, for Snapshot
@@ -62,7 +63,8 @@ type Service struct {
 // started or the successor of another, and takes over the sockets meant for it.
 // To be called once, early in main, before anything is started that reads
 // LISTEN_FDS or NOTIFY_SOCKET: Open takes these variables out of the
-// environment. From here on the reload signal, SIGHUP, is handled.
+// environment. From here on the reload signal, SIGHUP, is handled; in a process that was
+// started by hand it stops the service, see the package comment.
 //
 // The init functions of all packages, and main up to Open, run in every process of the
 // service: in a first start, in a successor, while its predecessor serves, and in a
@@ -75,7 +77,8 @@ type Service struct {
 // A preflight is a run of the whole program, which ends at Open: package initialisers,
 // and what main does before Open, happen in it as well.
 //
-// Outside systemd it succeeds as well; the getters then say what is missing.
+// Outside systemd it succeeds as well; the getters then say what is missing, and the
+// command that starts the program by hand.
 // Errors: a malformed environment ([activation.ErrMalformed]), a predecessor
 // that speaks another protocol, a Config that makes no sense; [ErrPreflight] where
 // the running service only wants to know whether this build could follow it: main
@@ -102,7 +105,10 @@ func Open(config Config) (*Service, error) {
 		preflights: make(chan struct{}, 1),
 	}
 	s.shell.init()
-	signal.Notify(s.reloads, reloadSignal)
+	s.byHand = !s.supervised && os.Getenv("NOTIFY_SOCKET") == ""
+	if !s.byHand {
+		signal.Notify(s.reloads, reloadSignal)
+	}
 
 	if s.notifier, err = notify.Take(); err == nil {
 		s.notifier.Report(s.reportNotifier)
@@ -254,10 +260,10 @@ func (s *Service) Begin() (done func()) {
 }
 
 // Refuse says that this process will not serve because of err, and returns err
-// for main to return. A successor's predecessor learns the reason and keeps
-// serving: the journal has it with the verdict. On a first start it is logged, and
-// STATUS= shows that the process refused; of err only the errno, if it wraps one, is
-// for everybody: see [Config.PublicReasons]. Without Refuse, only the process's exit
+// for main to return; [Main] calls it. Close then logs the reason. A successor's
+// predecessor learns it and keeps serving: the journal has it with the verdict. On a
+// first start STATUS= shows that the process refused. Only the errno of err, if it wraps
+// one, is public: see [Config.PublicReasons]. Without Refuse, only the process's exit
 // status tells.
 func (s *Service) Refuse(err error) error {
 	if err != nil {
@@ -271,6 +277,17 @@ func (s *Service) Refuse(err error) error {
 func (s *Service) refuse(err error) error {
 	s.refuseFor(openly(err))
 	return err
+}
+
+// refuseAsReturned is Refuse for the error that the application ends with. If that comes
+// from a getter, its public part stays public.
+func (s *Service) refuseAsReturned(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f, ok := s.refusal.(*failure); ok && errors.Is(err, f.causes[0]) {
+		return
+	}
+	s.refusal = err
 }
 
 func (s *Service) refuseFor(reason error) {
@@ -292,6 +309,10 @@ func (s *Service) Close() error {
 	if reason == nil {
 		// It may be that a panic unwinds the stack: its words come after this.
 		reason = &failure{public: "it ended without a call of Serve", causes: []error{errUnexplained}}
+	} else {
+		// Logged first: a predecessor that hears of it kills this process.
+		whole, _, _ := spelled(reason)
+		s.log.Error("this process will not serve", "error", whole)
 	}
 	s.step(generation.Event{Kind: generation.GaveUp, Err: reason})
 	if s.predecessor == nil {
@@ -309,9 +330,6 @@ func (s *Service) sayRefused(reason error) {
 	status := s.title() + " will not serve"
 	if public != "" {
 		status += ": " + public
-	}
-	if public != whole {
-		s.log.Error("this process will not serve", "error", whole)
 	}
 	s.say(notify.Status(notify.OneLine(status)), notify.Errno(errno(reason)))
 }

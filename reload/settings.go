@@ -24,13 +24,22 @@ func supervised(lookup func(key string) (string, bool), pid int) bool {
 	return value == strconv.Itoa(pid)
 }
 
+// checkListening returns an error if systemd would take the end of this process for the
+// end of the service, whoever follows it.
+func (unit settings) checkListening() error {
+	if unit.supervised && !unit.listens {
+		return errors.New("systemd does not listen to it (NOTIFY_SOCKET is not set), and would stop the unit when this process ends: write Type=notify-reload and NotifyAccess=main in [Service]; see systemd.service(5)")
+	}
+	return nil
+}
+
 // contradictions returns what in the unit does not go together with c, a sentence
 // each that names the directive to write. The service works until it matters. keeps:
 // it has a Keeper. What takes a bus to know is in package status.
 func (c Config) contradictions(unit settings, keeps bool) []error {
 	var all []error
-	if unit.supervised && !unit.listens {
-		all = append(all, errors.New("systemd does not listen to this service (NOTIFY_SOCKET is not set), so a reload would end it: write Type=notify-reload and NotifyAccess=main in [Service]; see systemd.service(5)"))
+	if err := unit.checkListening(); err != nil {
+		all = append(all, fmt.Errorf("this service cannot be upgraded: %w", err))
 	}
 	if unit.elsewhere != nil {
 		all = append(all, fmt.Errorf("this service cannot be upgraded: %w", unit.elsewhere))
@@ -45,14 +54,15 @@ func (c Config) contradictions(unit settings, keeps bool) []error {
 	return all
 }
 
+// settings are those that cost nothing to know.
+func (s *Service) settings() settings {
+	return settings{supervised: s.supervised, listens: s.notifier != nil, watchdog: s.config.watchdog}
+}
+
 // checkSettings logs what Config.contradictions finds.
 func (s *Service) checkSettings() {
-	unit := settings{
-		supervised: s.supervised,
-		listens:    s.notifier != nil,
-		watchdog:   s.config.watchdog,
-		elsewhere:  checkCgroup(s.invocation),
-	}
+	unit := s.settings()
+	unit.elsewhere = checkCgroup(s.invocation)
 	_, unit.store = s.store.Used()
 	for _, err := range s.config.contradictions(unit, s.keeper != nil) {
 		s.log.Error("the unit does not fit the service", "error", err)

@@ -1,9 +1,25 @@
 package reload
 
 import (
+	"os"
 	"os/signal"
+	"syscall"
 	"time"
 )
+
+// A process that systemd has not started and that has no notification socket is started
+// by hand. Nobody learns of a new main process there: a shell, nohup(1) or
+// systemd-socket-activate(1) would see the end of the process that they have started.
+
+// stopSignals end the service. By hand SIGHUP is one of them, as for any program whose
+// terminal is closed, unless it is ignored, as by nohup(1).
+func (s *Service) stopSignals() []os.Signal {
+	stop := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
+	if s.byHand && !signal.Ignored(reloadSignal) {
+		stop = append(stop, reloadSignal)
+	}
+	return stop
+}
 
 // takeReloadSignalEvery is how often this process makes sure that it has the reload signal.
 const takeReloadSignalEvery = 2 * time.Second

@@ -3,15 +3,11 @@
 //
 // # What a service does
 //
-//	svc, err := reload.Open(reload.Config{})
-//	…
-//	status.Export(ctx, svc, status.Config{})
-//	…
-//	return svc.Serve(ctx, server)
+//	func main() { reload.Main(reload.Config{}, status.Exported(serve)) }
 //
-// Export returns at once and never gets in the way: with no bus, a refused name
-// or a bus that restarts, the service goes on, its log says so, and Export tries
-// again.
+// Exported calls [Export] before serve. Export returns at once and never gets in the
+// way: with no bus, a refused name or a bus that restarts, the service goes on, its log
+// says so, and Export tries again.
 //
 // # What others see
 //

@@ -41,6 +41,18 @@ const (
 	lastPause  = 30 * time.Second
 )
 
+// Exported returns run with its service on the bus, for [reload.Main]:
+//
+//	func main() { reload.Main(reload.Config{}, status.Exported(serve)) }
+//
+// It calls [Export] with the Config for a service that systemd runs, before run.
+func Exported(run func(ctx context.Context, svc *reload.Service) error) func(context.Context, *reload.Service) error {
+	return func(ctx context.Context, svc *reload.Service) error {
+		Export(ctx, svc, Config{Logger: svc.Config().Logger})
+		return run(ctx, svc)
+	}
+}
+
 // Export shows svc on the bus, until ctx ends or svc has no part in the service
 // any more. To be called before svc.Serve. It returns at once: whatever is wrong
 // with the bus, or with config, is logged, and the service goes on.

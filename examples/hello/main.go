@@ -1,51 +1,26 @@
-// Hello is a net/http service that shows its status on the bus: the service of the
-// quickstart in README.md, whose unit files `instar init` writes.
-//
-//	go build -ldflags "-X main.version=v1" ./examples/hello
+// Hello is a whole HTTP service: the one of README.md. It is also on the message bus.
 package main
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 	"net/http"
-	"os"
-	"strconv"
-	"time"
 
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/reload/httpdrain"
 	"github.com/instar-project/instar/status"
 )
 
-var version = "unstamped"
+var version = "v1" // or another: go build -ldflags "-X main.version=v2"
 
-func main() {
-	if err := run(context.Background()); err != nil {
-		slog.Error("hello", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { reload.Main(reload.Config{Build: version}, status.Exported(serve)) }
 
-func run(ctx context.Context) error {
-	svc, err := reload.Open(reload.Config{Build: version})
+func serve(ctx context.Context, svc *reload.Service) error {
+	ln, err := svc.Listener("http") // FileDescriptorName=http in hello.socket
 	if err != nil {
 		return err
 	}
-	defer svc.Close()
-	listeners, err := svc.Listeners("http") // FileDescriptorName=http in hello.socket
-	if err != nil {
-		return err
-	}
-	status.Export(ctx, svc, status.Config{})
-	server := &http.Server{Handler: hello(svc), ReadHeaderTimeout: 10 * time.Second}
-	return svc.Serve(ctx, httpdrain.New(server, listeners...))
-}
-
-func hello(svc *reload.Service) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Generation", strconv.Itoa(svc.Generation()))
-		w.Header().Set("X-Build", svc.Build())
-		fmt.Fprintf(w, "hello from generation %d, build %s\n", svc.Generation(), svc.Build())
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("hello from " + version + "\n"))
 	})
+	return svc.Serve(ctx, httpdrain.New(&http.Server{}, ln))
 }
