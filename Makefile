@@ -2,7 +2,8 @@
 # everything. Both install what they need (Debian and its derivatives, as root).
 
 GO      ?= go
-TOOL     = $(GO) tool -modfile=tools/go.mod
+TOOL     = tool -modfile=$(CURDIR)/tools/go.mod
+PROOF    = $(GO) -C integration run
 VERSIONS = 254,257,262
 
 .PHONY: help
@@ -11,7 +12,7 @@ help: ## list the targets
 
 .PHONY: demo
 demo: tools ## an upgrade under load on real systemd, live in the terminal
-	@$(GO) run ./integration/demo
+	@$(PROOF) ./demo
 
 .PHONY: test
 test: tools check unit integration ## everything: checks, unit tests, integration tests on systemd 257
@@ -21,8 +22,9 @@ check: ## gofmt, vet, staticcheck, govulncheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	@for arch in 386 arm64 s390x; do GOARCH=$$arch $(GO) vet ./internal/standin || exit 1; done
-	$(GO) -C integration/peers vet ./...
-	$(TOOL) staticcheck ./...
+	$(GO) -C integration vet ./...
+	$(GO) $(TOOL) staticcheck ./...
+	$(GO) -C integration $(TOOL) staticcheck ./...
 	@scripts/vulncheck
 
 .PHONY: prose
@@ -35,8 +37,9 @@ surface: ## exported names, requirements, lines, arrows among the rooms of reloa
 
 .PHONY: unit
 unit: ## unit tests with the race detector
-	$(GO) test -race $$($(GO) list ./... | grep -v -e /integration$$ -e /internal/generation$$)
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /internal/generation$$)
 	$(GO) test ./internal/generation # one goroutine, and a million worlds to see
+	$(GO) -C integration test -race $$($(GO) -C integration list ./... | grep -v -e /integration$$)
 
 .PHONY: explore
 explore: ## every order of events in the state machine, the largest sets included
@@ -44,15 +47,15 @@ explore: ## every order of events in the state machine, the largest sets include
 
 .PHONY: integration
 integration: tools ## integration tests on systemd 257
-	INSTAR_SYSTEMD=257 $(GO) test -count=1 -timeout 20m ./integration
+	INSTAR_SYSTEMD=257 $(GO) -C integration test -count=1 -timeout 20m .
 
 .PHONY: test-matrix
 test-matrix: tools ## integration tests on systemd 254, 257 and 262
-	INSTAR_SYSTEMD=$(VERSIONS) $(GO) test -count=1 -timeout 40m ./integration ./integration/machine
+	INSTAR_SYSTEMD=$(VERSIONS) $(GO) -C integration test -count=1 -timeout 40m . ./machine
 
 .PHONY: harms
 harms: tools ## the harm that each rule of units.Verify warns of, on systemd 254, 257 and 262
-	INSTAR_HARMS=1 INSTAR_SYSTEMD=$(VERSIONS) $(GO) test -count=1 -timeout 30m -run '^TestHarms$$' ./integration
+	INSTAR_HARMS=1 INSTAR_SYSTEMD=$(VERSIONS) $(GO) -C integration test -count=1 -timeout 30m -run '^TestHarms$$' .
 
 .PHONY: deb
 deb: ## the Debian package, dist/instar_VERSION_ARCH.deb
@@ -65,27 +68,27 @@ check-deb: deb ## build it, and run lintian on it
 
 .PHONY: bench-core
 bench-core: tools ## the cost of Instar, as ratios within one run
-	@$(GO) run ./integration/benchcore
+	@$(PROOF) ./benchcore
 
 .PHONY: store
 store: tools ## the store when every process dies: nothing is lost, and the cost, on systemd 254, 257 and 262
-	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/storeproof
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROOF) ./storeproof
 
 .PHONY: cli
 cli: tools ## the command line sets up working services and tells the truth, on systemd 254, 257 and 262
-	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/cliproof
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROOF) ./cliproof
 
 .PHONY: faults
 faults: tools ## every fault at every step of an upgrade under load, on systemd 254, 257 and 262 (BUSY=15: on a full machine)
-	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(GO) run ./integration/faults $(if $(BUSY),-busy $(BUSY))
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROOF) ./faults $(if $(BUSY),-busy $(BUSY))
 
 .PHONY: soak
 soak: tools ## 1,000 upgrades in a row under load, a tenth of them to bad builds, on systemd 257
-	@$(GO) run ./integration/soak/run
+	@$(PROOF) ./soak/run
 
 .PHONY: h2idle
 h2idle: tools ## 20 upgrades under 500 idle connections of HTTP/2, 40 ms away, on systemd 257
-	@$(GO) run ./integration/idleproof
+	@$(PROOF) ./idleproof
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for a while (FUZZTIME=20s)

@@ -32,7 +32,7 @@ func TestHostsUserManager(t *testing.T) {
 	if _, err := s.machine.User(s.ctx, 0); err != nil {
 		t.Fatal(err)
 	}
-	cmd := s.machine.Command(s.ctx, "/go/bin/go", "-C", "/src", "test", "-count=1", "-v", "-run", "^(TestUpgradeUnderLoad|TestFailedUpgrade|TestTakeBackInDrain)$", "./integration")
+	cmd := s.machine.Command(s.ctx, "/go/bin/go", "-C", "/src/integration", "test", "-count=1", "-v", "-run", "^(TestUpgradeUnderLoad|TestFailedUpgrade|TestTakeBackInDrain)$", ".")
 	cmd.Env = append(cmd.Env, "HOME=/root", "PATH=/go/bin:/usr/bin:/bin", "GOROOT=/go", "GOMODCACHE=/mod", "GOCACHE=/cache",
 		"GOFLAGS=-buildvcs=false", "CGO_ENABLED=0", "GOPROXY=off", "XDG_RUNTIME_DIR=/run/user/0", "INSTAR_SYSTEMD=host")
 	begin := time.Now()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/machine"
 )
 
@@ -72,11 +72,10 @@ func (s *site) install(ctx context.Context, b *bench) error {
 
 // units are the example's own, and those made from them.
 func units(ctx context.Context) (map[string]string, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/instar-project/instar/examples/web").Output()
+	dir, err := deploy.Source(ctx, "examples/web")
 	if err != nil {
-		return nil, fmt.Errorf("find examples/web: %w (run it in Instar's source tree)", err)
+		return nil, err
 	}
-	dir := strings.TrimSpace(string(out))
 	socket, err := os.ReadFile(filepath.Join(dir, "web.socket"))
 	if err != nil {
 		return nil, err

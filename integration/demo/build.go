@@ -1,63 +1,30 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+
+	"github.com/instar-project/instar/integration/deploy"
 )
 
-const (
-	examples        = "github.com/instar-project/instar/examples/"
-	crashingPackage = "github.com/instar-project/instar/integration/demo/crashing"
-)
+// binaries are the builds of both services.
+type binaries struct{ *deploy.Builder }
 
-// binaries are the builds of both services, in a folder of their own.
-type binaries struct{ dir string }
-
-// path is where a build of a service lies.
-func (b binaries) path(service string, stamp build) string {
-	return filepath.Join(b.dir, service+"-"+string(stamp))
+// of is where a build of a service lies; it is made if it is not there yet.
+func (b binaries) of(ctx context.Context, service string, stamp build) (path string, err error) {
+	if stamp == crashing {
+		return b.Build(ctx, "integration/demo/crashing")
+	}
+	return b.Build(ctx, "examples/"+service, "version="+string(stamp))
 }
 
-// compile makes every build of every service, and the crashing one of each.
+// compile makes every build of both services, so that no upgrade waits for one.
 func (b binaries) compile(ctx context.Context, stamps ...build) error {
 	for _, service := range []string{web, echo} {
-		for _, stamp := range stamps {
-			if err := goBuild(ctx, b.path(service, stamp), examples+service, "-X main.version="+string(stamp)); err != nil {
+		for _, stamp := range append(stamps, crashing) {
+			if _, err := b.of(ctx, service, stamp); err != nil {
 				return err
 			}
 		}
-		if err := goBuild(ctx, b.path(service, crashing), crashingPackage, ""); err != nil {
-			return err
-		}
 	}
 	return nil
-}
-
-// goBuild builds a package without cgo, because the machine may have another C
-// library than this host.
-func goBuild(ctx context.Context, output, pkg, linkerFlags string) error {
-	_, err := goCommand(ctx, "build", "-trimpath", "-ldflags", linkerFlags, "-o", output, pkg)
-	return err
-}
-
-// folder is where the source of a package lies.
-func folder(ctx context.Context, pkg string) (string, error) {
-	out, err := goCommand(ctx, "list", "-f", "{{.Dir}}", pkg)
-	return strings.TrimSpace(out), err
-}
-
-func goCommand(ctx context.Context, args ...string) (stdout string, err error) {
-	var out, problem bytes.Buffer
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stdout, cmd.Stderr = &out, &problem
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("go %s: %w (run it in Instar's source tree)\n%s", strings.Join(args, " "), err, problem.String())
-	}
-	return out.String(), nil
 }

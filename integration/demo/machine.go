@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/load"
 	"github.com/instar-project/instar/integration/machine"
 )
@@ -50,7 +51,7 @@ func (s *machineSite) install(ctx context.Context, first build) error {
 	s.program = map[string]string{}
 	var sockets []string
 	for _, service := range []string{web, echo} {
-		dir, err := folder(ctx, examples+service)
+		dir, err := deploy.Source(ctx, "examples/"+service)
 		if err != nil {
 			return err
 		}
@@ -105,8 +106,12 @@ func (s *machineSite) Dial(ctx context.Context, network, address string) (net.Co
 	return s.machine.Dial(ctx, network, address)
 }
 
-func (s *machineSite) Install(_ context.Context, service string, b build) error {
-	return s.machine.CopyIn(s.binaries.path(service, b), s.program[service], 0o755)
+func (s *machineSite) Install(ctx context.Context, service string, b build) error {
+	path, err := s.binaries.of(ctx, service, b)
+	if err != nil {
+		return err
+	}
+	return s.machine.CopyIn(path, s.program[service], 0o755)
 }
 
 func (s *machineSite) Reload(ctx context.Context, service string) error {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/load"
 	"github.com/instar-project/instar/integration/machine"
 )
@@ -71,14 +72,14 @@ func demo(ctx context.Context, interrupt func(), p plan) error {
 // play makes a machine with both services in it, tells the story on it, and
 // removes it.
 func play(ctx context.Context, b *board, p plan) (o outcome, err error) {
-	dir, err := os.MkdirTemp("", "instar-demo-")
+	builder, err := deploy.NewBuilder()
 	if err != nil {
 		return o, err
 	}
-	defer os.RemoveAll(dir)
+	defer builder.Close()
 
 	b.say("building %s and %s, each as %s, %s and a build that crashes", web, echo, later[0], later[1])
-	site := &machineSite{binaries: binaries{dir}}
+	site := &machineSite{binaries: binaries{builder}}
 	if err := site.binaries.compile(ctx, first, later[0]); err != nil {
 		return o, err
 	}

@@ -13,11 +13,14 @@ import (
 	"sync"
 )
 
-// module is the import path that the packages of this module begin with.
-const module = "github.com/instar-project/instar/"
-
-// peers is the folder of the nested module: services that use the libraries of others.
-const peers = "integration/peers"
+// Source is where a folder of Instar's source tree lies, such as "examples/web".
+func Source(ctx context.Context, folder string) (dir string, err error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/instar-project/instar").Output()
+	if err != nil {
+		return "", fmt.Errorf("deploy: find Instar's source tree: %w (run this in its folder integration)", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(root)), folder), nil
+}
 
 // Builder builds binaries into a directory of its own. Close removes it.
 type Builder struct {
@@ -38,10 +41,10 @@ func NewBuilder() (*Builder, error) {
 // Close removes all that was built.
 func (b *Builder) Close() error { return os.RemoveAll(b.dir) }
 
-// Build builds the package of this module at folder, such as "examples/web",
-// static and with the stamps, each "name=value" for a string variable of its
-// package main. The path it returns stays valid until Close; what was built
-// before is not built again. A folder in "integration/peers" is of the module there.
+// Build builds the package in a folder of the source tree, such as "examples/web",
+// as its own module has it, static and with the stamps, each "name=value" for a
+// string variable of its package main. The path it returns stays valid until Close.
+// Each package is built once for the same stamps.
 func (b *Builder) Build(ctx context.Context, folder string, stamps ...string) (path string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,17 +57,13 @@ func (b *Builder) Build(ctx context.Context, folder string, stamps ...string) (p
 		return path, nil
 	}
 	path = filepath.Join(b.dir, fmt.Sprintf("%s-%d", filepath.Base(folder), len(b.done)))
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", path, module+folder)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", path)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if strings.HasPrefix(folder, peers+"/") {
-		root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-		if err != nil {
-			return "", fmt.Errorf("deploy: where this module is: %w", err)
-		}
-		cmd.Dir = filepath.Join(strings.TrimSpace(string(root)), peers)
+	if cmd.Dir, err = Source(ctx, folder); err != nil {
+		return "", err
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("deploy: %s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+		return "", fmt.Errorf("deploy: in %s: %s: %w\n%s", folder, strings.Join(cmd.Args, " "), err, out)
 	}
 	b.done[key] = path
 	return path, nil

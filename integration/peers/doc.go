@@ -1,6 +1,5 @@
-// Package peers has services and clients for the integration tests that use the
-// libraries of others: those that people serve with, and have clients of, beside
-// net/http. Each folder is a program, but for tally.
+// Package peers has services and clients that use other people's libraries: those that
+// people serve with, and have clients of, beside net/http. Each folder is a program, but for tally.
 //
 // A client runs inside the machine of a test, which speaks to it by a pipe: the client
 // writes one line, "begun", once everything that it holds open is under way, goes on

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/instar-project/instar/integration/deploy"
@@ -99,12 +97,12 @@ func (s *stage) install(ctx context.Context, builder *deploy.Builder) (err error
 			return err
 		}
 	}
-	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/instar-project/instar/examples/chat").Output()
+	dir, err := deploy.Source(ctx, "examples/chat")
 	if err != nil {
-		return fmt.Errorf("find examples/chat: %w (run it in Instar's source tree)", err)
+		return err
 	}
 	for _, name := range []string{"chat.socket", chatUnit} {
-		text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), name))
+		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return err
 		}

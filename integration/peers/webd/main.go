@@ -4,6 +4,8 @@
 // http.Server.RegisterOnShutdown, or waits for httpdrain.Draining.
 package main
 
+//lint:file-ignore SA1019 People serve with golang.org/x/net/http2 still.
+
 import (
 	"context"
 	"crypto/ecdsa"
