@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 )
 
@@ -126,8 +125,7 @@ func (s *Service) endOverdue() {
 	for {
 		select {
 		case now := <-tick.C:
-			phase := s.currentPhase()
-			if !phase.Main() && phase != generation.Entering {
+			if !s.currentPhase().Watches() {
 				continue
 			}
 			for _, one := range s.elders.overdue(now) {

@@ -33,13 +33,13 @@ func (s *Service) perform(a generation.Action) {
 		s.say(notify.Stopping, notify.Status(s.title()+" stopping"))
 
 	case generation.Spawn:
-		s.beginUpgrade()
+		s.spawnSuccessor(a.Again)
 	case generation.Kill:
-		s.kill()
+		s.kill(a.LastWords)
 	case generation.Blame:
 		s.upgrade.blame(a.Err)
 	case generation.Store:
-		s.beginStore(s.state.Phase == generation.Stopping)
+		s.beginStore(a.Stopping)
 	case generation.Offer:
 		s.offer()
 	case generation.Adopt:
@@ -70,6 +70,8 @@ func (s *Service) perform(a generation.Action) {
 		s.log.Warn("took back", "reason", s.upgrade.reason)
 	case generation.Succeed:
 		s.succeed()
+	case generation.Conclude:
+		s.conclude()
 	case generation.Fail:
 		s.fail()
 
@@ -92,7 +94,9 @@ func (s *Service) perform(a generation.Action) {
 	case generation.BeginProbation:
 		s.beginProbation()
 	case generation.Drain:
-		s.beginDrain()
+		s.beginDrain(a.Stopping)
+	case generation.Hurry:
+		s.hurryDrain()
 	case generation.Resume:
 		if err := s.endDrain(); err != nil {
 			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
@@ -114,17 +118,17 @@ func (s *Service) perform(a generation.Action) {
 	}
 }
 
-// kill ends the successor; watch sees the end of it. One that has refused while
-// this process serves has a moment to say its last words.
-func (s *Service) kill() {
-	const lastWords = time.Second
+// kill ends the successor, or its start; watch sees the end of it. lastWords: it has a
+// moment to say them.
+func (s *Service) kill(lastWords bool) {
 	if s.starting != nil {
-		s.starting.cancel() // startEnded sees to the rest
+		s.starting.cancel()
+		s.starting = nil
 		return
 	}
 	process := s.successor.process
-	if s.state.Phase == generation.Reverting && errors.Is(s.upgrade.reason, ErrRefused) {
-		time.AfterFunc(lastWords, func() { _ = process.Kill() })
+	if lastWords {
+		time.AfterFunc(lastMoment, func() { _ = process.Kill() })
 		return
 	}
 	_ = process.Kill()
@@ -314,7 +318,8 @@ func (s *Service) passOn() {
 	}
 }
 
-func (s *Service) beginDrain() {
+// beginDrain begins a drain. stopping: for the end of the service, not after a handover.
+func (s *Service) beginDrain(stopping bool) {
 	s.spare.end()
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
 	d := &drain{cancel, s.intake.Sockets()}
@@ -325,13 +330,13 @@ func (s *Service) beginDrain() {
 		deadline, _ := ctx.Deadline()
 		go s.reportDrain(ctx.Done(), deadline)
 	}
-	if s.state.Phase == generation.Draining && !s.state.Lasted {
+	if !stopping {
 		go s.awaitLasted(d)
 	}
 	s.log.Info("draining", "connections", s.intake.Connections(), "timeout", s.config.DrainTimeout)
 	var calls []call
 	for _, server := range s.servers {
-		calls = append(calls, server.drain(s.state.Phase == generation.Stopping))
+		calls = append(calls, server.drain(stopping))
 	}
 	go func() {
 		defer cancel()

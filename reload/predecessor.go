@@ -14,12 +14,13 @@ import (
 
 // predecessor is the process that this one follows, from here.
 type predecessor struct {
-	line  *handover.Conn
-	pid   int
-	build string
-	drain time.Duration // how long it may drain; 0: it has not said
-	end   time.Duration // how long it may live after that; 0: it has not said
-	began time.Time     // when it has greeted this process
+	line    *handover.Conn
+	pid     int
+	build   string
+	attempt int           // the upgrade that has started this process
+	drain   time.Duration // how long it may drain; 0: it has not said
+	end     time.Duration // how long it may live after that; 0: it has not said
+	began   time.Time     // when it has greeted this process
 	// offered is what was in its store, until it is adopted.
 	offered []activation.Entry
 }
@@ -41,7 +42,7 @@ func (s *Service) arrive() error {
 		return fmt.Errorf("reload: %w", err)
 	}
 	s.predecessor = &predecessor{
-		line: line, pid: hello.PID, build: hello.Build, began: time.Now(),
+		line: line, pid: hello.PID, build: hello.Build, attempt: hello.Attempt, began: time.Now(),
 		drain: time.Duration(hello.DrainUSec) * time.Microsecond,
 		end:   time.Duration(hello.EndUSec) * time.Microsecond,
 	}

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 )
 
@@ -69,18 +68,14 @@ func (s *Service) Preflight(ctx context.Context) error {
 // upgradable reports whether this process is the main one, with an upgrade under
 // way or free for one.
 func (s *Service) upgradable() bool {
-	p := s.currentPhase()
-	return p == generation.Serving || p.Upgrading()
+	return s.currentPhase().Upgradable()
 }
 
 // whenStopping calls f when the service is told to stop, unless ctx is over by then;
 // called reports whether it was.
 func (s *Service) whenStopping(ctx context.Context, f func()) (called func() bool) {
 	changes, stop := s.Watch()
-	over := func() bool {
-		p := s.currentPhase()
-		return p == generation.Stopping || p == generation.Ended
-	}
+	over := func() bool { return s.currentPhase().Stopped() }
 	go func() {
 		defer stop()
 		for !over() {

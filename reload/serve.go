@@ -99,8 +99,6 @@ func (sh *shell) stale(p posted) bool {
 	switch from := p.from.(type) {
 	case *successor:
 		return from != sh.successor
-	case strayed:
-		return from.successor != sh.successor
 	case *drain:
 		return from != sh.drain
 	}
@@ -233,7 +231,7 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 		case r := <-s.outcomes:
 			s.startEnded(r)
 		case p := <-s.events:
-			if !s.stale(p) && !s.startAgain(p) {
+			if !s.stale(p) {
 				s.step(s.dated(p))
 			}
 		}
@@ -246,17 +244,10 @@ const signalLag = time.Second
 
 func (s *Service) reloadSignalled() {
 	s.hangup = sinceBoot()
-	e := generation.Event{Kind: generation.ReloadAsked}
-	switch s.state.Phase {
-	case generation.Proving, generation.Draining:
-		// What systemd sends to its main process it has sent before that was named.
-		e.Foreign = time.Since(s.named) > signalLag
-	case generation.TakingOver:
-		// It is for the successor.
-	default:
+	if !s.state.Phase.PassesOn() {
 		s.signalled = true
 	}
-	s.step(e)
+	s.step(generation.Event{Kind: generation.ReloadAsked, Foreign: time.Since(s.named) > signalLag})
 }
 
 // dated is the event with what depends on when the reload signal came.
@@ -289,16 +280,12 @@ func (s *Service) step(e generation.Event) {
 			s.upgrade.enter(next.Phase)
 			s.log.Debug("phase", "from", before.String(), "to", next.Phase.String(), "event", queue[0].Kind.String())
 		}
-		if before == generation.Draining && next.Phase == generation.Stopping {
-			s.hurryDrain()
-		}
-		s.keepAlive(next.Phase.Main() && !next.OnTrial())
+		s.keepAlive(next.Pings())
 		for _, a := range actions {
 			s.perform(a)
 		}
 		queue = append(queue, s.followUps...)
 		s.followUps = nil
 	}
-	s.concludeAlone()
 	s.shown.changed()
 }

@@ -89,7 +89,7 @@ func TestStopper(t *testing.T) {
 			told := &stopper{}
 			s.servers = []*serving{newServing(s.log, 0, told)}
 			s.state.Phase = test.begin
-			s.beginDrain()
+			s.beginDrain(test.begin == generation.Stopping)
 			if test.then != test.begin {
 				s.step(generation.Event{Kind: generation.StopAsked})
 			}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/standin"
 	"github.com/instar-project/instar/notify"
@@ -129,7 +128,7 @@ func (s *Service) poise(p *predecessor) {
 	if err != nil {
 		return // settle tries again, and says so
 	}
-	if phase := s.currentPhase(); !phase.Main() || phase == generation.TakingOver || !s.spare.put(one) {
+	if !s.currentPhase().SoleMain() || !s.spare.put(one) {
 		_ = one.End()
 	}
 	if err := p.line.Send(handover.Poised{}); err != nil {
@@ -178,7 +177,7 @@ func (s *Service) name(standIn int) bool {
 // standInIsThere names the stand-in, if there is one, and then this process, provided
 // that it is still main.
 func (s *Service) standInIsThere(n naming) {
-	main := s.state.Phase.Main() && s.state.Phase != generation.TakingOver
+	main := s.state.Phase.SoleMain()
 	if main {
 		if n.standIn != 0 {
 			s.notifier.Post(notify.NotifyAccess(notify.AccessAll), notify.MainPID(n.standIn))

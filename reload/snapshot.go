@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/instar-project/instar/fdstore"
-	"github.com/instar-project/instar/internal/generation"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,7 +47,7 @@ func (s *Service) Snapshot() Snapshot {
 	now := Snapshot{
 		Party:       Party{s.generation, s.pid, s.config.Build},
 		Phase:       phase.String(),
-		Main:        phase.Main() && phase != generation.TakingOver,
+		Main:        phase.SoleMain(),
 		Connections: s.Connections(),
 		Keeps:       s.keeps.Load(),
 		Draining:    s.Draining(),

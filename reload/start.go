@@ -85,10 +85,7 @@ func (r started) abandon() {
 
 // startEnded takes what has become of a start.
 func (s *Service) startEnded(r started) {
-	if r.from != s.starting || s.state.Phase != generation.Preparing {
-		if r.from == s.starting {
-			s.starting = nil
-		}
+	if r.from != s.starting { // which was killed
 		go r.abandon()
 		return
 	}
@@ -98,25 +95,8 @@ func (s *Service) startEnded(r started) {
 		s.step(generation.Event{Kind: generation.SpawnFailed, Err: r.err})
 		return
 	}
+	r.next.start = s.starts
 	s.successor = r.next
 	s.await(r.next)
 	s.log.Info("upgrade begun", "attempt", s.attempt, "successor", r.next.process.Pid)
-}
-
-// strayed marks the death of a successor by a signal that was not meant for it: SIGHUP
-// to the whole unit (systemctl kill, logrotate) before it has said anything. That says
-// nothing about the build.
-type strayed struct{ *successor }
-
-// startAgain starts the successor once more if it has strayed.
-func (s *Service) startAgain(p posted) bool {
-	one, ok := p.from.(strayed)
-	if !ok || one.successor != s.successor || s.state.Phase != generation.Preparing || s.starts >= maxStarts {
-		return false
-	}
-	s.log.Warn("the successor was killed by a SIGHUP to the whole unit, and is started again", "pid", one.process.Pid)
-	s.starts++
-	s.successor = nil
-	s.beginStart()
-	return true
 }

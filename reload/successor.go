@@ -28,6 +28,7 @@ type successor struct {
 	left        []string // what it was started without: see Command.LeftBehind
 	startedWith string   // see Command.StartedWith
 	started     time.Time
+	start       int       // its number in the attempt, from 1
 	late        *deadline // for what is expected of the successor
 
 	heard      atomic.Bool   // it has said something
@@ -152,20 +153,20 @@ func (s *Service) watch(next *successor) {
 		// Somebody else holds the other end: it has said nothing that counts.
 	}
 	next.line.Close()
-	from := any(next)
+	kind := generation.SuccessorDied
 	if err == nil {
 		next.end = ended(state, next.remark())
 		err = next.end
 		if killedBy(state, syscall.SIGKILL) {
 			next.end = nil // it did not end by itself
 		}
-		if killedBy(state, reloadSignal) && !next.heard.Load() {
-			from = strayed{next}
+		if killedBy(state, reloadSignal) && !next.heard.Load() && next.start < maxStarts {
+			kind = generation.SuccessorStrayed
 		}
 	} else {
 		err = fmt.Errorf("%w: %w", ErrCrashed, err)
 	}
-	if !s.post(from, generation.Event{Kind: generation.SuccessorDied, Err: err}) {
+	if !s.post(next, generation.Event{Kind: kind, Err: err}) {
 		s.endAfter(next, err)
 	}
 }

@@ -36,12 +36,21 @@ func (u *upgrade) enter(p generation.Phase) {
 	u.phase, u.since = p, now
 }
 
-func (s *Service) beginUpgrade() {
+// spawnSuccessor begins an attempt. again: its last successor has strayed, and another
+// one is started for the same attempt.
+func (s *Service) spawnSuccessor(again bool) {
+	if again {
+		s.log.Warn("the successor was killed by a SIGHUP to the whole unit, and is started again", "pid", s.successor.process.Pid)
+		s.starts++
+		s.successor = nil
+		s.beginStart()
+		return
+	}
 	s.attempt++
 	s.shown.attempts.Store(int64(s.attempt))
 	now := time.Now()
 	s.upgrade = upgrade{began: now, phase: generation.Preparing, since: now}
-	s.successor, s.starts = nil, 1
+	s.successor, s.starts, s.named = nil, 1, time.Time{}
 	s.beginStart()
 }
 
@@ -87,6 +96,21 @@ func (s *Service) succeed() {
 	s.tellSuccessor(v.toWire())
 	s.introduce()
 	s.record(v)
+}
+
+// conclude gives the verdict that the predecessor has not lived to give.
+func (s *Service) conclude() {
+	p := s.predecessor
+	v := Verdict{
+		Attempt: p.attempt,
+		From:    Party{s.generation - 1, p.pid, p.build},
+		To:      Party{s.generation, s.pid, s.config.Build},
+		Began:   p.began,
+		// All that this process knows of the steps.
+		Steps: []Step{{generation.Entering.String(), time.Since(p.began)}},
+	}
+	s.verdicts.learn(v) // an upgrade from this process may be under way: its verdict is another
+	s.report(slog.LevelInfo, v.fields())
 }
 
 // fail gives the verdict of an upgrade that failed: the service goes on as it

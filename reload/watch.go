@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
-
-	"github.com/instar-project/instar/internal/generation"
 )
 
 // ErrForgotten is what Wait returns for an attempt that was not the last one:
@@ -38,14 +35,10 @@ func (s *Service) Wait(ctx context.Context, attempt int) (Verdict, error) {
 		case v.Attempt > attempt:
 			return Verdict{}, fmt.Errorf("%w: it was %d, the last one was %d", ErrForgotten, attempt, v.Attempt)
 		}
-		switch s.currentPhase() {
-		case generation.Draining:
-			// It drains because of an upgrade whose verdict follows at once. There
-			// will be no other, unless this process takes back.
-			if int64(attempt) > s.shown.attempts.Load() {
-				return Verdict{}, ErrNotMain
-			}
-		case generation.Stopping, generation.Ended:
+		// A drain follows an upgrade whose verdict comes at once. There will be no other,
+		// unless this process takes back.
+		switch phase := s.currentPhase(); {
+		case phase.Stopped(), phase.Leaving() && int64(attempt) > s.shown.attempts.Load():
 			return Verdict{}, ErrNotMain
 		}
 		select {
@@ -87,24 +80,4 @@ func (w *watchers) changed() {
 		default:
 		}
 	}
-}
-
-// concludeAlone gives the verdict that a predecessor has not lived to give: this
-// process serves, so the upgrade has succeeded.
-func (s *Service) concludeAlone() {
-	if s.predecessor == nil || s.state.Predecessor || s.state.Phase != generation.Serving {
-		return
-	}
-	if last, _ := s.LastVerdict(); last.Attempt >= s.attempt {
-		return
-	}
-	p := s.predecessor
-	s.record(Verdict{
-		Attempt: s.attempt,
-		From:    Party{s.generation - 1, p.pid, p.build},
-		To:      Party{s.generation, s.pid, s.config.Build},
-		Began:   p.began,
-		// All that this process knows of the steps.
-		Steps: []Step{{generation.Entering.String(), time.Since(p.began)}},
-	})
 }

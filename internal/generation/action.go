@@ -15,10 +15,11 @@ const (
 	// SayStopping sends STOPPING=1.
 	SayStopping
 
-	// Spawn starts a successor, greets it and allows it ReadyTimeout.
+	// Spawn starts a successor, greets it and allows it ReadyTimeout. Once more in the same
+	// attempt if the last one has strayed.
 	// Comes back as SpawnFailed or, one day, as one of the Successor kinds.
 	Spawn
-	// Kill ends the successor by SIGKILL. Comes back as SuccessorDied.
+	// Kill ends the successor by SIGKILL, or its start. Comes back as SuccessorDied.
 	Kill
 	// Blame remembers Err as the reason this attempt failed, unless it has one.
 	Blame
@@ -48,6 +49,9 @@ const (
 	// Succeed gives the attempt's verdict: it succeeded. The successor learns
 	// that it is Confirmed.
 	Succeed
+	// Conclude gives the verdict of the upgrade that has started this process, whose
+	// predecessor has gone: it succeeded.
+	Conclude
 	// Fail gives the attempt's verdict: it failed for the reason Blame
 	// remembered; READY=1 with that reason.
 	Fail
@@ -77,6 +81,8 @@ const (
 	// DrainTimeout at most. Comes back as DrainedOut or DrainTimedOut; after a
 	// handover also as SuccessorLasted.
 	Drain
+	// Hurry tells the servers, which drain already, that the service stops.
+	Hurry
 	// Resume ends a drain: the servers serve as before.
 	Resume
 	// Settle tidies up once no predecessor is left: NOTIFYACCESS=main, and entries
@@ -95,6 +101,12 @@ type Action struct {
 	Verb Verb
 	// Probation, in NameSuccessor: READY=1 has to wait.
 	Probation bool
+	// Stopping, in Store and Drain: for the end of the service, not for a successor.
+	Stopping bool
+	// Again, in Spawn: the last successor of this attempt has strayed.
+	Again bool
+	// LastWords, in Kill: the successor has refused, and may say why it crashes first.
+	LastWords bool
 	Err       error
 }
 
@@ -116,6 +128,7 @@ var verbNames = [...]string{
 	PassOn:           "pass on",
 	NameSelf:         "name self",
 	Succeed:          "succeed",
+	Conclude:         "conclude",
 	Fail:             "fail",
 	TellReady:        "tell ready",
 	TellAdopted:      "tell adopted",
@@ -127,6 +140,7 @@ var verbNames = [...]string{
 	TellResumed:      "tell resumed",
 	BeginProbation:   "begin probation",
 	Drain:            "drain",
+	Hurry:            "hurry",
 	Resume:           "resume",
 	Settle:           "settle",
 	Cut:              "cut",

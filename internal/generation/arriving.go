@@ -85,7 +85,8 @@ func handingBack(s State, e Event) (State, []Action) {
 			// It may still change the store, so the predecessor has to see it gone.
 			return giveUp(s, e)
 		}
-		s.Lasted = true // this process has no successor to take back from
+		s.Lasted = true    // this process has no successor to take back from
+		s.Unjudged = false // the verdict is the predecessor's
 		return s.to(Draining), do(TellUnhealthy, Drain)
 	case ReloadAsked:
 		return s, do(SayReloading)
@@ -102,7 +103,7 @@ func predecessorGone(s State) (State, []Action) {
 	// Its last message, that this process is main, may have died with it.
 	unheard := !s.Confirmed
 	s.Confirmed = true
-	if unheard && s.Phase.Main() && s.Phase != TakingOver {
+	if unheard && s.Phase.SoleMain() {
 		first = do(NameSelf)
 	}
 	switch s.Phase {
@@ -122,10 +123,14 @@ func predecessorGone(s State) (State, []Action) {
 		if unheard {
 			first = append(first, do(SayReady)...)
 		}
+		return s.judge(append(first, do(Settle)...))
+	case HandingBack:
 		return s, append(first, do(Settle)...)
-	case HandingBack, Preparing, Reverting:
-		return s, append(first, do(Settle)...)
+	case Preparing, Reverting:
+		return s.judge(append(first, do(Settle)...))
+	case Stopping, Ended:
+		return s, first
 	}
 	// Elsewhere a successor is about to be main, or is, and settles that.
-	return s, first
+	return s.judge(first)
 }

@@ -46,6 +46,10 @@ const (
 	// SuccessorLasted: it has been main for long enough that its predecessor need
 	// not stay for its sake.
 	SuccessorLasted
+	// SuccessorStrayed: it was killed by a signal that was not meant for it, SIGHUP to the
+	// whole unit (systemctl kill, logrotate), before it could handle that. It may be
+	// started again, since that says nothing about the build; Err says how it ended.
+	SuccessorStrayed
 	// SuccessorDied: its process has gone; Err says how.
 	SuccessorDied
 
@@ -86,8 +90,8 @@ type Event struct {
 	Probation bool
 	// Offer, in Stored: there is something to adopt, or a Keeper in the successor.
 	Offer bool
-	// Foreign, in ReloadAsked: the signal is not systemd's, because systemd does not
-	// take this process for main any more. In TakeoverBegun: the signal that came
+	// Foreign, in ReloadAsked: the signal came so long after Named that it is not
+	// systemd's, which does not take this process for main any more. In TakeoverBegun: the signal that came
 	// before was not, because systemd could not take this process for main yet.
 	Foreign bool
 	// Err is the reason, where a kind has one. The machine passes it on.
@@ -115,6 +119,7 @@ var kindNames = [...]string{
 	SuccessorResumed:     "successor resumed",
 	SuccessorStopping:    "successor stopping",
 	SuccessorLasted:      "successor lasted",
+	SuccessorStrayed:     "successor strayed",
 	SuccessorDied:        "successor died",
 	Stored:               "stored",
 	StoreFailed:          "store failed",

@@ -33,7 +33,7 @@ func draining(s State, e Event) (State, []Action) {
 		if s.Drained {
 			return s.end(nil)
 		}
-		return s.to(Stopping), nil
+		return s.to(Stopping), do(Hurry)
 	}
 	return s, nil
 }
@@ -59,7 +59,13 @@ func stopping(s State, e Event) (State, []Action) {
 
 // stop is the way out of every phase in which this process is main.
 func (s State) stop(first ...Verb) (State, []Action) {
-	return s.to(Stopping), append(do(first...), do(SayStopping, TellStopping, CloseGates, Store, Drain)...)
+	first = append(first, SayStopping, TellStopping, CloseGates)
+	return s.to(Stopping), append(do(first...), Action{Verb: Store, Stopping: true}, Action{Verb: Drain, Stopping: true})
+}
+
+// leave is stop for a process that has parked its state and may not be main any more.
+func (s State) leave(first ...Verb) (State, []Action) {
+	return s.to(Stopping), append(do(first...), Action{Verb: Drain, Stopping: true})
 }
 
 // giveUp is the way out when the application cannot go on. A predecessor that

@@ -102,6 +102,26 @@ func (p Phase) Main() bool {
 	return false
 }
 
+// SoleMain reports whether a generation in this phase is the main process beyond doubt.
+func (p Phase) SoleMain() bool { return p.Main() && p != TakingOver }
+
+// Watches reports whether a generation in this phase ends older ones that are overdue.
+func (p Phase) Watches() bool { return p.Main() || p == Entering }
+
+// PassesOn reports whether a reload signal in this phase is the successor's.
+func (p Phase) PassesOn() bool { return p == TakingOver || p == Proving || p == Draining }
+
+// Upgradable reports whether a generation in this phase is the main process and an upgrade
+// is under way or may begin.
+func (p Phase) Upgradable() bool { return p == Serving || p.Upgrading() }
+
+// Leaving reports whether a generation in this phase begins no upgrade any more, unless
+// it takes back.
+func (p Phase) Leaving() bool { return p == Draining || p.Stopped() }
+
+// Stopped reports whether a generation in this phase only finishes its work.
+func (p Phase) Stopped() bool { return p == Stopping || p == Ended }
+
 // Upgrading reports whether an upgrade is under way, or being undone.
 func (p Phase) Upgrading() bool {
 	switch p {

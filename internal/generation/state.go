@@ -28,6 +28,9 @@ type State struct {
 	SuccessorDead bool
 	// Confirmed: systemd knows this process, a successor, as main.
 	Confirmed bool
+	// Unjudged: the upgrade that has started this process has no verdict yet, as far as
+	// this process knows.
+	Unjudged bool
 	// Passed: this process has passed its probation and waits for its
 	// predecessor to agree.
 	Passed bool
@@ -49,11 +52,14 @@ func (s State) OnTrial() bool {
 	return s.Predecessor && (s.Phase == Probation || s.Phase == HandingBack)
 }
 
+// Pings reports whether this process pings the watchdog of systemd.
+func (s State) Pings() bool { return s.Phase.Main() && !s.OnTrial() }
+
 // First is how a process starts that systemd has started.
 func First() State { return State{Phase: Initialising} }
 
 // Successor is how a process starts that a predecessor has started.
-func Successor() State { return State{Phase: Initialising, Predecessor: true} }
+func Successor() State { return State{Phase: Initialising, Predecessor: true, Unjudged: true} }
 
 // ErrPredecessorGone ends a successor whose predecessor went before the
 // takeover: nothing has changed, and systemd starts the service anew.
@@ -76,12 +82,15 @@ func Step(s State, e Event) (State, []Action) {
 		s.SuccessorStopping = true
 		return s, nil
 	case Confirmed:
-		s.Confirmed = true
+		s.Confirmed, s.Unjudged = true, false
 		return s, nil
 	case GaveUp:
 		return giveUp(s, e)
 	case PredecessorGone:
 		return predecessorGone(s)
+	}
+	if e.Kind == SuccessorStrayed && s.Phase != Preparing {
+		e.Kind = SuccessorDied // nobody needs it any more
 	}
 	switch s.Phase {
 	case Initialising:
@@ -135,13 +144,23 @@ func (s State) to(p Phase) State {
 
 // serve is the way into Serving: a reload asked for too early is done now.
 func (s State) serve(actions ...Action) (State, []Action) {
-	s = s.to(Serving)
+	s, actions = s.to(Serving).judge(actions)
 	if !s.ReloadPending {
 		return s, actions
 	}
 	s.ReloadPending = false
 	s, more := serving(s, Event{Kind: ReloadAsked})
 	return s, append(actions, more...)
+}
+
+// judge gives the verdict that a predecessor has not lived to give: this process serves,
+// so the upgrade has succeeded.
+func (s State) judge(actions []Action) (State, []Action) {
+	if !s.Unjudged || s.Predecessor {
+		return s, actions
+	}
+	s.Unjudged = false
+	return s, append(actions, Action{Verb: Conclude})
 }
 
 // end leaves nothing behind.

@@ -37,7 +37,9 @@ func preparing(s State, e Event) (State, []Action) {
 		s.Probation = e.Probation
 		return s.to(Storing), do(CloseGates, Store)
 	case SuccessorLate, SuccessorRefused, SuccessorGarbled, SuccessorUnreachable:
-		return s.to(Reverting), []Action{because(Blame, e.Err), {Verb: Kill}}
+		return s.to(Reverting), []Action{because(Blame, e.Err), {Verb: Kill, LastWords: e.Kind == SuccessorRefused}}
+	case SuccessorStrayed:
+		return s, []Action{{Verb: Spawn, Again: true}}
 	case SpawnFailed, SuccessorDied:
 		return s.conclude(Serving), []Action{because(Blame, e.Err), {Verb: Fail}}
 	case ReloadAsked:
@@ -156,6 +158,7 @@ func resuming(s State, e Event) (State, []Action) {
 func takingOver(s State, e Event) (State, []Action) {
 	switch e.Kind {
 	case ReloadAsked:
+		e.Foreign = false // systemd may not have read MAINPID= yet
 		return s.passOn(e)
 	case Named:
 		switch {
@@ -181,12 +184,12 @@ func takingOver(s State, e Event) (State, []Action) {
 			// It was main for long enough to hand over in turn.
 			return s, nil
 		case s.SuccessorStopping:
-			return s.to(Stopping), do(Drain)
+			return s.leave()
 		}
 		return s.revert(because(Blame, e.Err))
 	case StopAsked:
 		// Which of the two is main is not settled; both are told to stop.
-		return s.to(Stopping), do(TellStopping, Drain)
+		return s.leave(TellStopping)
 	}
 	return s, nil
 }
@@ -205,11 +208,11 @@ func proving(s State, e Event) (State, []Action) {
 		return s.passOn(e)
 	case SuccessorDied:
 		if s.SuccessorStopping {
-			return s.to(Stopping), do(Drain)
+			return s.leave()
 		}
 		return s.revert(because(Blame, e.Err))
 	case StopAsked:
-		return s.to(Stopping), do(TellStopping, Drain)
+		return s.leave(TellStopping)
 	}
 	return s, nil
 }
@@ -235,7 +238,7 @@ func takingBack(s State, e Event) (State, []Action) {
 	case SuccessorDied:
 		return s.revert(because(Blame, e.Err))
 	case StopAsked:
-		return s.to(Stopping), do(TellStopping, Drain)
+		return s.leave(TellStopping)
 	}
 	return s, nil
 }

@@ -49,6 +49,7 @@ type process struct {
 	fromSucc  []Kind
 	predGone  bool // has read the end of the line from its predecessor
 	succGone  bool
+	strayed   bool // the SIGHUP to the whole unit came before it could handle that
 	spawning  bool
 	naming    bool // waits until systemd has read its messages
 	storing   bool
@@ -139,12 +140,12 @@ func (w *world) key() string {
 		num(int(s.Phase), p.parent, p.successor, len(p.todo))
 		flags(
 			s.Predecessor, s.Superseded, s.SuccessorStopping, s.Probation, s.Proven, s.Trying, s.Failed, s.SuccessorDead,
-			s.Confirmed, s.Passed, s.Drained, s.Lasted, s.ReloadPending,
+			s.Confirmed, s.Unjudged, s.Passed, s.Drained, s.Lasted, s.ReloadPending,
 			p.alive, p.accepting, p.writes, p.probation, p.predGone, p.succGone, p.spawning, p.naming, p.storing, p.adopting,
-			p.draining, p.staying, p.late, p.onTrial, p.demoted, p.early, p.settling, p.settled, p.lingers, p.doomed, p.hung)
+			p.draining, p.staying, p.late, p.onTrial, p.demoted, p.early, p.settling, p.settled, p.lingers, p.doomed, p.hung, p.strayed)
 		for _, a := range p.todo {
 			b = append(b, byte(a.Verb))
-			flags(a.Probation)
+			flags(a.Probation, a.Stopping, a.Again, a.LastWords)
 		}
 		datagrams(p.unsent)
 		kinds(p.signals)
@@ -254,7 +255,11 @@ func (w *world) movesOf(i int) (own, done []move) {
 		probation := p.successor >= 0 && w.procs[p.successor].probation
 		event(Event{Kind: p.fromSucc[0], Probation: probation}, func(p *process) { p.fromSucc = p.fromSucc[1:] })
 	} else if p.successor >= 0 && !w.procs[p.successor].alive && !p.succGone {
-		event(Event{Kind: SuccessorDied}, func(p *process) { p.succGone = true })
+		kind := SuccessorDied
+		if w.procs[p.successor].strayed {
+			kind = SuccessorStrayed
+		}
+		event(Event{Kind: kind}, func(p *process) { p.succGone = true })
 	}
 	if p.lingers {
 		return own, done
@@ -399,10 +404,18 @@ func (w *world) movesFromOutside() (done []move) {
 		}})
 	}
 	if w.hangups > 0 && w.started {
-		done = append(done, move{"SIGHUP to all", func(w *world) {
+		hangup := func(w *world) {
 			w.hangups--
 			signal(ReloadAsked)(w)
-		}})
+		}
+		done = append(done, move{"SIGHUP to all", hangup})
+		if young := len(w.procs) - 1; w.procs[young].alive && w.procs[young].Phase == Initialising {
+			done = append(done, move{"SIGHUP to all, which a successor cannot handle yet", func(w *world) {
+				hangup(w)
+				w.procs[young].strayed = true
+				w.die(young)
+			}})
+		}
 	}
 	return done
 }
@@ -420,7 +433,7 @@ func (w *world) die(i int) {
 	if i == w.main && w.standsIn {
 		w.givenUp, w.forStandIn = w.givenUp || slices.Contains(w.forStandIn, ReloadAsked), nil
 	}
-	*p = process{State: State{Phase: p.Phase}, parent: p.parent, successor: p.successor, demoted: p.demoted}
+	*p = process{strayed: p.strayed, State: State{Phase: p.Phase}, parent: p.parent, successor: p.successor, demoted: p.demoted}
 }
 
 func (w *world) spawn(i int) {
@@ -498,6 +511,9 @@ func (w *world) act(i int) {
 	case SayStopping:
 		w.say(i, datagram{mainPID: -1, stop: true})
 	case Spawn:
+		if a.Again != (p.successor >= 0 && w.procs[p.successor].strayed && p.Phase == Preparing && p.succGone) {
+			panic("started again")
+		}
 		if p.successor >= 0 && w.procs[p.successor].alive && !w.procs[p.successor].demoted || p.spawning {
 			panic("two successors")
 		}
@@ -651,6 +667,8 @@ func (w *world) stuck() string {
 		return "the main process is dead and no process knows"
 	case w.reloading && !w.givenUp:
 		return "no READY=1 follows RELOADING=1"
+	case m.Unjudged:
+		return "the upgrade to the main process has no verdict"
 	case !m.accepting || m.Phase != Serving:
 		return fmt.Sprintf("the main process is %v, accepting: %v", m.Phase, m.accepting)
 	}
