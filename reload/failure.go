@@ -30,18 +30,22 @@ func (f *failure) LogValue() slog.Value { return slog.StringValue(f.whole()) }
 
 func (f *failure) whole() string { return joined(f.public, f.words) }
 
-// joined is a reason as one text. An errno that the words name as well is not repeated.
+// joined is a reason as one text. What the words say as well at the end of the public
+// part, such as an errno, is not repeated.
 func joined(public, words string) string {
 	if words == "" {
 		return public
 	}
-	if i := strings.LastIndex(public, ": "); i >= 0 && strings.Contains(words, public[i+2:]) {
-		public = public[:i]
-	}
-	if public == "" {
+	if strings.Contains(words, public) {
 		return words
 	}
-	return public + ": " + words
+	for {
+		i := strings.LastIndex(public, ": ")
+		if i < 0 || !strings.Contains(words, public[i+2:]) {
+			return public + ": " + words
+		}
+		public = public[:i]
+	}
 }
 
 // openly returns an error that is this library's own from end to end as a failure.

@@ -156,8 +156,11 @@ func service(ctx context.Context, svc *Service, behaviour, argument string) erro
 		return svc.Refuse(errors.New(strings.ReplaceAll(argument, `\n`, "\n")))
 	case "ask": // for a socket that is not there
 		if _, err := svc.Listener(argument); err != nil {
-			return fmt.Errorf("setting up: %w", err)
+			return err
 		}
+	case "ask-more":
+		_, err := svc.Listener(argument)
+		return fmt.Errorf("first that: %w, then this", err)
 	case "wait": // for somebody to open the FIFO for writing
 		if err := os.WriteFile(argument+".waits", nil, 0o600); err != nil {
 			return err

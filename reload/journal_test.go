@@ -14,7 +14,7 @@ func TestJournalFieldsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upgrades, preflights, ok := strings.Cut(string(text), "\n## A preflight")
+	upgrades, preflights, ok := strings.Cut(string(text), "\n## A refused preflight")
 	if !ok {
 		t.Fatal("docs/journal.md has no section on preflights")
 	}

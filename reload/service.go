@@ -279,15 +279,16 @@ func (s *Service) refuse(err error) error {
 	return err
 }
 
-// refuseAsReturned is Refuse for the error that the application ends with. If that comes
-// from a getter, its public part stays public.
+// refuseAsReturned is Refuse for the error that the application ends with. If a getter's
+// error is in it, that part stays public.
 func (s *Service) refuseAsReturned(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	reason := err
 	if f, ok := s.refusal.(*failure); ok && errors.Is(err, f.causes[0]) {
-		return
+		reason = &failure{public: f.public, words: oneLine(err.Error()), causes: []error{err}}
 	}
-	s.refusal = err
+	s.refusal = reason
 }
 
 func (s *Service) refuseFor(reason error) {
