@@ -9,8 +9,8 @@ import (
 	"github.com/instar-project/instar/fdstore"
 )
 
-// client is one connection. What it is to be told is not queued but read off the state,
-// so a client that does not read costs no memory.
+// client is one connection. Its messages are not queued but read off the state, so a
+// client that does not read costs no memory.
 type client struct {
 	hall *hall
 	conn conn
@@ -45,11 +45,11 @@ func (c *client) wake() {
 	}
 }
 
-// interrupt ends what the goroutines wait for.
+// interrupt wakes the goroutines.
 func (c *client) interrupt() { _ = c.conn.SetDeadline(time.Unix(1, 0)) }
 
-// read does what the client says until it leaves. When the hall is parked it ends as
-// well, and leave knows it: the next process goes on from here.
+// read carries out the client's lines until it leaves. When the hall is parked it
+// ends as well, and leave knows it: the next process goes on from here.
 func (c *client) read() {
 	defer close(c.done)
 	err := c.listen()
@@ -92,7 +92,7 @@ func (c *client) listen() error {
 }
 
 // untilKept tries again for as long as the journal is full, which it is when systemd has
-// been too busy for a rotation. Meanwhile what the client says stays in the socket.
+// been too busy for a rotation. Meanwhile the client's lines stay in the socket.
 func untilKept(try func() error) error {
 	for {
 		err := try()
@@ -103,7 +103,7 @@ func untilKept(try func() error) error {
 	}
 }
 
-// write tells the client what there is to tell.
+// write sends the client its messages.
 func (c *client) write() {
 	var b []byte
 	for {
@@ -122,10 +122,10 @@ func (c *client) write() {
 	}
 }
 
-// maxWrite is roughly what is written at once.
+// maxWrite is roughly the size of a write.
 const maxWrite = 64 << 10
 
-// tell appends what the client is to be told now.
+// tell appends the messages for the client.
 func (c *client) tell(b []byte) []byte {
 	h := c.hall
 	h.mu.Lock()

@@ -18,7 +18,7 @@ import (
 // hall is the whole service, and its [reload.Keeper]. Two things of it are in the store
 // at any time:
 //
-//	journal  what was said, joined, read and left; rotated into a snapshot
+//	journal  lines said, joins, reads and leaves; rotated into a snapshot
 //	bundle   the connections, from the moment they were accepted; the label is the
 //	         nick, or empty before the client has joined
 //
@@ -33,7 +33,7 @@ type hall struct {
 	byNick      map[string]*client // those that have joined
 	rotate      time.Time          // not before
 
-	running sync.WaitGroup // what the clients run
+	running sync.WaitGroup // the goroutines of the clients
 }
 
 const (
@@ -45,7 +45,7 @@ const (
 
 func newHall() *hall { return &hall{} }
 
-// Adopt goes on from what is in the store, wherever it comes from.
+// Adopt goes on from the store, whoever has written it.
 func (h *hall) Adopt(ctx context.Context, store *fdstore.Store, from reload.Origin) (err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -144,8 +144,8 @@ func (h *hall) Park(context.Context, *fdstore.Store) error {
 	return nil
 }
 
-// letGo ends what the clients run, wherever it is, as a kill would, and closes what
-// the hall has open. h.mu is held.
+// letGo ends the goroutines of the clients, wherever they are, as a kill would, and
+// closes the hall's descriptors. h.mu is held.
 func (h *hall) letGo() {
 	journal, connections := h.journal, h.connections
 	h.journal, h.connections = nil, nil

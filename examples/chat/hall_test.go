@@ -25,7 +25,7 @@ type process struct {
 	end   func()
 }
 
-// start starts the next process on what is in the store.
+// start starts the next process on the entries of the store.
 func start(t *testing.T, m *storetest.Manager) *process {
 	t.Helper()
 	notifier, err := notify.Dial(m.Address())
@@ -116,7 +116,7 @@ func TestHall(t *testing.T) {
 	bob.hears("ok 1", "#2 lobby bob hi")
 	ada.hears("#2 lobby bob hi")
 
-	// Nobody notices the end of the process, and what was half said then is whole later.
+	// No client notices the end of the process, and a half line of then is whole later.
 	if _, err := ada.Write([]byte("2 half ")); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestHall(t *testing.T) {
 	}
 }
 
-// What a death between two steps leaves behind is put in order by the next process.
+// The next process puts in order what a death between two steps leaves behind.
 func TestHalfWay(t *testing.T) {
 	m := storetest.Start(t, 16)
 	p := start(t, m)

@@ -1,14 +1,14 @@
 // Chat is a chat room whose clients stay connected, in their rooms, with their
-// nicknames and what they have not read, across `systemctl reload chat`,
-// `systemctl restart chat` and the death of every process of the service.
+// nicknames and unread lines, across `systemctl reload chat`, `systemctl restart
+// chat` and the death of every process of the service.
 //
 // Beside it lie chat.socket and chat.service. It listens on TCP, port 7100, and on
 // a Unix socket, and speaks the protocol of protocol.go, which people can type.
 //
-//	protocol.go  what clients and server say, and what a death can do to it
+//	protocol.go  the lines of clients and server, and the effect of a death on them
 //	state.go     rooms and members: a pure function of the records in the journal
 //	hall.go      keeps the journal and the connections in systemd's store
-//	talk.go      what happens when a client says something
+//	talk.go      the answer to a client's line
 //	client.go    one connection
 //	peek.go      reads lines that stay in the socket until they are in the journal
 package main

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a *net.TCPConn or a *net.UnixConn, or what package reload wraps around it.
+// conn is a *net.TCPConn or a *net.UnixConn, or a wrapper of package reload around
+// it.
 type conn interface {
 	net.Conn
 	syscall.Conn
 }
 
-// peeker reads lines without taking them out of the socket: what a killed process
-// had not taken is there for the next one.
+// peeker reads lines without taking them out of the socket: lines that a killed
+// process had not taken are there for the next one.
 type peeker struct {
 	conn conn
 	raw  syscall.RawConn

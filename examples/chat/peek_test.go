@@ -39,7 +39,7 @@ func TestPeek(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// next is what a process sees that has just come.
+			// next is the first line that a new process sees.
 			next := func() (string, error) {
 				p, err := newPeeker(server.(conn))
 				if err != nil {

@@ -12,32 +12,32 @@ import (
 //
 //	join ROOM NICK   first of all
 //	N TEXT           to the room; N counts the client's lines, from 1, and only rises
-//	got K            it has read what the room said up to number K
+//	got K            it has read the room's lines up to number K
 //	quit
 //
 // The server says:
 //
-//	joined ROOM K        what the room says from now on has the numbers K+1 and so on
+//	joined ROOM K        the room's next lines have the numbers K+1 and so on
 //	ok N                 the client's lines up to N are safe, and everybody gets them
 //	#K ROOM NICK TEXT    NICK said TEXT; everybody in the room gets it, NICK too
 //	error WHY            and then it hangs up
 //
-// # What a death can do
+// # The effect of a death
 //
 // The service may be killed between any two instructions, and neither side sees it:
 // the connection stays open, and the next process goes on with it.
 //
 // A line of a client stays in its socket until it is in the journal (peek.go). Killed
-// before that, the server finds it there again. Killed after it, likewise, but
-// the journal knows N already, so it is not said twice. The client need not do anything:
-// what has no ok yet is still under way. (It may send it again all the same, as it
-// must after it has lost the connection for another reason.)
+// before that, the server finds it there again. Killed after it, likewise, but the
+// journal knows N already, so it is not said twice. The client need not do anything: a
+// line without an ok is still under way. (It may send it again all the same, as it must
+// after it has lost the connection for another reason.)
 //
-// A line of the server may be cut off in the middle. So each ends in CR LF, and
-// the next process begins with a lone LF: a client ignores a line that ends in LF
-// without CR. Then the server says joined and ok N, whatever the process before it has
-// told, and repeats what it has no got for. So a client may hear the same twice, and
-// ignores the second time.
+// A line of the server may be cut off in the middle. So each ends in CR LF, and the
+// next process begins with a lone LF: a client ignores a line that ends in LF without
+// CR. Then the server says joined and ok N, whatever the process before it has told,
+// and repeats lines without a got. So a client may hear the same twice, and ignores
+// the second time.
 const (
 	maxInput = 1024 // bytes in a line of a client, its end included
 	maxName  = 32   // of a room or a nick
@@ -99,7 +99,7 @@ func name(b []byte) bool {
 	return len(b) > 0 && len(b) <= maxName && !bytes.ContainsFunc(b, odd)
 }
 
-// What the server says, appended to b.
+// The lines of the server, appended to b.
 
 func appendCut(b []byte) []byte { return append(b, '\n') }
 

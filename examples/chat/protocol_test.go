@@ -30,7 +30,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What a client says cannot make the server say anything but that, in one line.
+// A client's line can only make the server say that text, in one line.
 func FuzzParse(f *testing.F) {
 	for _, input := range []string{"join lobby ada", "1 hello", "got 7", "quit", "1 a\r\n#2", "9 \u2028"} {
 		f.Add([]byte(input))

@@ -9,12 +9,13 @@ import (
 // schema is the version of state and record, as they stand in the store.
 const schema = 1
 
-// maxUnread bounds what a room remembers for members that have not read it. Who is
-// farther behind misses the oldest lines, and sees it by their numbers.
+// maxUnread bounds what a room remembers for members that have not read it. A
+// member that is farther behind misses the oldest lines, and sees it by their
+// numbers.
 const maxUnread = 1000
 
 // state is all rooms and members. It changes only by apply, live as in a replay, so
-// what the journal says is what was.
+// the journal tells the whole history.
 type state struct {
 	Rooms   map[string]*room   `json:"rooms"`
 	Members map[string]*member `json:"members"` // by nick
@@ -98,7 +99,7 @@ func (s *state) join(nick, name string) {
 	s.Members[nick], in.members[nick] = m, m
 }
 
-// after yields what the room said after number k, as far as it remembers.
+// after yields the room's lines after number k, as far as it remembers.
 func (r *room) after(k uint64) (first uint64, lines []line) {
 	oldest := r.Last - uint64(len(r.Lines)) + 1
 	first = max(k+1, oldest)

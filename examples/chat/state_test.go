@@ -10,7 +10,7 @@ import (
 )
 
 // A state is the same whether it was lived through, or read from a snapshot, taken at
-// any time, and what came after.
+// any time, and the later records.
 func TestStateFromSnapshot(t *testing.T) {
 	lived, read := newState(), newState()
 	for i := range 5000 {
@@ -51,7 +51,7 @@ func anyRecord(s *state) record {
 	return r
 }
 
-// views is what each member has not read.
+// views are the unread lines of each member.
 func views(s *state) map[string]string {
 	all := make(map[string]string)
 	for nick, m := range s.Members {
@@ -61,7 +61,7 @@ func views(s *state) map[string]string {
 	return all
 }
 
-// Who does not read for long misses the oldest lines, and only those.
+// A member that does not read for long misses the oldest lines, and only those.
 func TestUnreadIsBounded(t *testing.T) {
 	s := newState()
 	s.apply(record{Op: joined, Nick: "ada", Room: "lobby"})
@@ -80,7 +80,7 @@ func TestUnreadIsBounded(t *testing.T) {
 	}
 }
 
-// Records about who is not there come from nowhere, and do nothing.
+// Records about an absent member do nothing.
 func TestApplyToNobody(t *testing.T) {
 	s := newState()
 	for _, op := range []op{said, read, left, "later"} {

@@ -10,12 +10,12 @@ import (
 // errLeft ends a connection by the client's wish.
 var errLeft = errors.New("it has left")
 
-// refusal is what a client did wrong; it is told.
+// refusal is a client's mistake; the client is told.
 type refusal struct{ error }
 
 func refuse(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
 
-// heard does what a client's line says. It may be a line that an earlier process was
+// heard carries out a client's line. It may be a line that an earlier process was
 // killed over, so everything here comes to the same when it is done twice. On an error
 // that is no refusal nothing was done.
 func (h *hall) heard(c *client, input []byte) error {

@@ -1,6 +1,6 @@
-// Echo is a service on TCP, Unix stream, Unix seqpacket and UDP sockets that
-// is upgraded by `systemctl reload echo`. It answers each line, or datagram,
-// with its generation and what it got.
+// Echo is a service on TCP, Unix stream, Unix seqpacket and UDP sockets that is
+// upgraded by `systemctl reload echo`. It answers each line, or datagram, with its
+// generation and the input.
 //
 // Beside it lie echo.service and a .socket unit for each kind of socket.
 package main

@@ -26,7 +26,7 @@ type counter struct {
 	journal *fdstore.Journal // nil: parked
 }
 
-// total is what is kept.
+// total is the state that is kept.
 type total struct {
 	Born  string `json:"born"` // made once: another one means that the state was lost
 	Count int    `json:"count"`
@@ -91,7 +91,7 @@ func (c *counter) Park(ctx context.Context, store *fdstore.Store) error {
 	return fdstore.Save(ctx, store, totalKey, c.total)
 }
 
-// read returns what is kept.
+// read returns the kept state.
 func (c *counter) read() (total, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/instar-project/instar/reload"
 )
 
-// handler answers requests. Every answer says in its header who gives it.
+// handler answers requests. Every answer names its process in its header.
 type handler struct {
 	svc     *reload.Service
 	counter *counter // nil: no state is kept

@@ -63,7 +63,8 @@ func run(ctx context.Context) error {
 	case "hang":
 		time.Sleep(time.Hour)
 	case "garbage":
-		// What a program does that finds a descriptor 3 and takes it for its own.
+		// A program that finds a descriptor 3 and takes it for its own acts like
+		// this.
 		os.NewFile(3, "somebody's").WriteString("HTTP/1.1 200 OK\r\n\r\n")
 		time.Sleep(time.Hour)
 	}
@@ -84,8 +85,8 @@ func run(ctx context.Context) error {
 	}
 	defer svc.Close()
 	injector.Begin(svc.Generation())
-	// What a bad release does as somebody's successor it does not do when systemd
-	// starts it: the service has to come up when all else has died.
+	// A bad release fails as a successor only, and not when systemd starts it: the
+	// service has to come up when all else has died.
 	successor := svc.Generation() > 1
 	if fault == "refuse" && successor {
 		return svc.Refuse(errors.New("the configuration names no backend"))
@@ -186,7 +187,7 @@ const settled = 600 * time.Millisecond
 // trialBegun is when the service was first asked how it is.
 var trialBegun = sync.OnceValue(time.Now)
 
-// health is what the service says of itself.
+// health is the service's own check.
 func health(svc *reload.Service) error {
 	if svc.Phase() != "probation" {
 		return nil

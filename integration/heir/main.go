@@ -1,7 +1,7 @@
-// Heir is a service that tells what it has from systemd and from its predecessor. A
-// question is a line, and so is the answer:
+// Heir is a service that shows its inheritance from systemd and from its
+// predecessor. A question is a line, and so is the answer:
 //
-//	file PATH    what the file says, $VARIABLES in PATH replaced
+//	file PATH    the content of the file, $VARIABLES in PATH replaced
 //	env NAME     a variable
 //	args         its arguments
 //	say TEXT     prints TEXT on stdout
@@ -9,7 +9,7 @@
 //
 // How it is upgraded is in /etc/heir, which it reads at its start, in words:
 //
-//	build=NAME       what it calls its build
+//	build=NAME       the name of its build
 //	follow           Config.Command is status.Command
 //	directory=PATH   Config.Directory
 //	reshape          it changes all that a program may change before Open
@@ -103,8 +103,8 @@ func answer(question string) string {
 	return ""
 }
 
-// reshape is what command line libraries, files of variables, and programs that
-// collect their own output do.
+// reshape acts like command line libraries, files of variables, and programs that
+// collect their own output.
 func reshape() error {
 	os.Args = []string{"serve"}
 	if err := os.Setenv("OWN", "yes"); err != nil {

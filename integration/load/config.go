@@ -29,10 +29,10 @@ type Clients struct {
 	// for the kind's default, a negative number for none.
 	Count int
 
-	// Rate is what all clients of the kind ask for together, per second:
-	// requests, lines or queries. Zero stands for the kind's default. It is an
-	// upper bound: a client that waits for an answer sends nothing meanwhile,
-	// and does not catch up afterwards.
+	// Rate is the load of all clients of the kind together, per second: requests,
+	// lines or queries. Zero stands for the kind's default. It is an upper bound: a
+	// client that waits for an answer sends nothing meanwhile, and does not catch
+	// up afterwards.
 	Rate float64
 }
 
@@ -40,9 +40,9 @@ type Clients struct {
 // ends zero stands for the default.
 type Range struct{ Min, Max time.Duration }
 
-// Config says what to load, and how hard. Its zero value loads nothing, because
-// it names no endpoint; with endpoints alone it asks for about 2,500 requests,
-// 240 lines and 200 queries a second.
+// Config names the services to load, and how hard. Its zero value loads nothing,
+// because it names no endpoint; with endpoints alone it asks for about 2,500
+// requests, 240 lines and 200 queries a second.
 type Config struct {
 	// Dial opens all connections. Nil stands for a zero net.Dialer. It has to
 	// be safe for concurrent use.
@@ -100,8 +100,7 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// withDefaults returns the configuration with each zero replaced, or what is
-// wrong with it.
+// withDefaults returns the configuration with each zero replaced, or an error.
 func (c Config) withDefaults() (Config, error) {
 	for _, list := range []struct {
 		field    string

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// maxFailures bounds Counts.Failures. The first failures tell what went wrong;
-// a service that is down makes thousands.
+// maxFailures bounds Counts.Failures. The first failures tell the cause; a service
+// that is down makes thousands.
 const maxFailures = 20
 
-// Counts is what the clients have counted. All numbers are since [Start].
+// Counts are the counts of the clients. All numbers are since [Start].
 type Counts struct {
 	// Requests were begun and have ended, well or not; Failed of them have not
 	// had a whole and valid answer.
@@ -51,7 +51,7 @@ type Counts struct {
 // Lost reports whether anything a client asked for has not come back whole.
 func (c Counts) Lost() bool { return c.Failed+c.StreamsBroken+c.UDPLost > 0 }
 
-// A Generation is what one generation of a service has answered.
+// A Generation counts the answers of one generation of a service.
 type Generation struct {
 	Number  int
 	Build   string // X-Build of its first answer, "" for the echo service
@@ -66,7 +66,7 @@ type Generation struct {
 type Failure struct {
 	At     time.Time
 	Client string // "short", "keep-alive", "thinking", "http2", "stream", "query"
-	Reason string // a sentence with the endpoint, what was done and what came of it
+	Reason string // a sentence with the endpoint, the act and its result
 }
 
 // A tally holds the counts of one client. Only that client writes to it and

@@ -32,14 +32,14 @@ type farConn struct {
 	closing sync.Once
 }
 
-// A road is what is on its way.
+// A road holds the packets on their way.
 type road struct {
 	packets chan packet
-	closed  chan struct{} // nobody waits at its end any more
+	closed  chan struct{} // its end is not read any more
 	close   func()
 }
 
-// packet is what arrives at a time: bytes, or the end.
+// packet arrives at a time: it is bytes, or the end.
 type packet struct {
 	at    time.Time
 	bytes []byte

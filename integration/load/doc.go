@@ -30,7 +30,7 @@
 // Unix stream and Unix seqpacket) and queries (UDP). The rates are bounded: the
 // service under load often shares two cores with its clients.
 //
-// # What the services must speak
+// # The protocols of the services
 //
 // The web service answers GET / and GET /slow?d=20ms with 200, a header
 // X-Generation (a decimal number from 1) and optionally X-Build; for clients of

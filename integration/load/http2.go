@@ -35,7 +35,7 @@ func NewHTTP2(ctx context.Context, conn net.Conn) (*HTTP2, error) {
 	return &HTTP2{watch, client}, nil
 }
 
-// ErrWentAway is what Do returns when the server has said GOAWAY and nothing was sent: the
+// ErrWentAway is the error of Do when the server has said GOAWAY and nothing was sent: the
 // request needs another connection.
 var ErrWentAway = errors.New("load: the connection takes no more requests")
 
@@ -65,7 +65,7 @@ func (c *HTTP2) Do(ctx context.Context, method, path string) (*http.Response, er
 // Close closes the connection.
 func (c *HTTP2) Close() error { return c.client.Close() }
 
-// goAwayWatch looks out for GOAWAY in what the server sends.
+// goAwayWatch looks out for GOAWAY from the server.
 type goAwayWatch struct {
 	net.Conn
 	wentAway atomic.Bool

@@ -59,8 +59,8 @@ func TestHTTP2Ends(t *testing.T) {
 	}
 }
 
-// What goes to and fro on a connection to somewhere far arrives whole, in order, and
-// not before its time.
+// Data on a connection to a far place arrives whole, in order, and not before its
+// time.
 func TestFar(t *testing.T) {
 	end := Endpoint{Network: "tcp"}
 	newEchoStream(t, &end, echoLines(nil))

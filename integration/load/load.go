@@ -66,13 +66,13 @@ func (l *Load) each(client string, ends []Endpoint, count int, run func(*tally, 
 	}
 }
 
-// Snapshot returns what has been counted so far. The counts of one client are
-// of one moment, those of different clients of moments very close together.
+// Snapshot returns the counts so far. The counts of one client are of one moment,
+// those of different clients of moments very close together.
 func (l *Load) Snapshot() Counts { return total(l.tallies, &l.failures) }
 
-// Stop tells the clients to begin nothing new, waits for what they have begun
-// (each request and each query gets its answer or fails, each stream is closed
-// by its client) and returns the final counts. It may be called again, and
+// Stop tells the clients to begin nothing new, waits for the work that they have
+// begun (each request and each query gets its answer or fails, each stream is
+// closed by its client) and returns the final counts. It may be called again, and
 // after the context of Start has ended.
 func (l *Load) Stop() Counts {
 	l.stop()

@@ -84,7 +84,7 @@ func TestNobodyListens(t *testing.T) {
 		t.Errorf("%d failures kept, want %d", len(c.Failures), maxFailures)
 	}
 	if reason := c.Failures[0].Reason; !strings.Contains(reason, "no ") || !strings.Contains(reason, "connection refused") {
-		t.Errorf("the reason does not say what went wrong: %q", reason)
+		t.Errorf("the reason does not tell the cause: %q", reason)
 	}
 }
 

@@ -21,9 +21,8 @@ func newPace(c Clients, now time.Time) *pace {
 }
 
 // step returns how long to wait, at now, for the step that comes next. A client
-// that is late goes at once, and the time it lost is not made up for: a burst
-// after a pause would be load nobody asked for, at the very moment when the
-// service is busiest.
+// that is late goes at once, and the time it lost is not made up for: a burst after
+// a pause would be extra load, at the very moment when the service is busiest.
 func (p *pace) step(now time.Time) time.Duration {
 	wait := p.due.Sub(now)
 	if wait < 0 {

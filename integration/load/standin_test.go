@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// The stand-ins here are as small as the example services are, and count what
-// they do, so that a test can compare both counts.
+// The stand-ins here are as small as the example services are, and count their
+// acts, so that a test can compare both counts.
 
 // A webStandIn serves HTTP with net/http.
 type webStandIn struct {
@@ -94,8 +94,8 @@ func newEchoStream(t *testing.T, end *Endpoint, handle func(net.Conn)) {
 	}()
 }
 
-// echoLines answers lines as the echo service does. meddle, if not nil, says
-// what to answer instead to the n-th line, from 1; false ends the connection.
+// echoLines answers lines as the echo service does. meddle, if not nil, returns the
+// answer to the n-th line, from 1; false ends the connection.
 func echoLines(meddle func(n int, line string) (answer string, ok bool)) func(net.Conn) {
 	return func(conn net.Conn) {
 		lines := bufio.NewScanner(conn)
@@ -150,7 +150,7 @@ func newEchoUDP(t *testing.T, end *Endpoint, answers func(n int) int) {
 	t.Cleanup(func() { conn.Close(); <-done })
 }
 
-// countingDial dials as net.Dialer does, and counts what is open.
+// countingDial dials as net.Dialer does, and counts open connections.
 type countingDial struct{ dialled, open atomic.Int64 }
 
 func (d *countingDial) Dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -161,7 +161,7 @@ func (d *countingDial) Dial(ctx context.Context, network, address string) (net.C
 	d.dialled.Add(1)
 	d.open.Add(1)
 	// The clients need more of a connection than net.Conn has (CloseWrite), so
-	// embed what it is.
+	// embed its own type.
 	switch conn := conn.(type) {
 	case *net.TCPConn:
 		return &countedTCP{TCPConn: conn, counted: counted{open: &d.open}}, nil
@@ -226,7 +226,7 @@ func until(t *testing.T, l *Load, wanted func(Counts) bool) {
 	t.Helper()
 	for give := time.Now().Add(30 * time.Second); !wanted(l.Snapshot()); time.Sleep(time.Millisecond) {
 		if time.Now().After(give) {
-			t.Fatalf("the counts never came to what the test waits for: %+v", l.Snapshot())
+			t.Fatalf("the counts never came to those that the test waits for: %+v", l.Snapshot())
 		}
 	}
 }

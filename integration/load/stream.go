@@ -82,12 +82,12 @@ func line(stream, number int) string {
 	return fmt.Sprintf("stream %d line %d %s", stream, number, strings.Repeat("x", number*37%201))
 }
 
-// An echo is one connection to the echo service. What is a line on a byte
-// stream is a packet on a seqpacket socket.
+// An echo is one connection to the echo service. A line on a byte stream is a
+// packet on a seqpacket socket.
 type echo struct {
 	conn    net.Conn
 	reader  *bufio.Reader
-	newline string // ends what is sent and received; "" where the socket keeps the boundaries
+	newline string // ends a line; "" where the socket keeps the boundaries
 }
 
 func newEcho(network string, conn net.Conn) *echo {
@@ -145,8 +145,8 @@ func (e *echo) finish(timeout time.Duration) error {
 	return nil
 }
 
-// parseEcho splits "GENERATION payload" and compares the payload with what was
-// sent.
+// parseEcho splits "GENERATION payload" and compares the payload with that of the
+// question.
 func parseEcho(got, want string) (generation int, err error) {
 	number, payload, spaced := strings.Cut(got, " ")
 	if !spaced || payload != want {

@@ -63,8 +63,8 @@ func TestStreamsThatBreak(t *testing.T) {
 	}
 }
 
-// What comes after the last echo must be noticed, or a line repeated at the
-// very end would be missed.
+// Data after the last echo must be noticed, or a line repeated at the very end
+// would be missed.
 func TestStreamWithTooMuchAtItsEnd(t *testing.T) {
 	end := Endpoint{Network: "tcp"}
 	newEchoStream(t, &end, echoLines(func(n int, line string) (string, bool) {

@@ -83,7 +83,7 @@ func (c *webClient) request(path, header string) {
 	})
 }
 
-// An answer is what a client wants to know of a response.
+// An answer has the parts of a response that matter to a client.
 type answer struct {
 	generation int
 	build      string
@@ -123,7 +123,7 @@ func readAnswer(r *bufio.Reader) (answer, error) {
 	}
 	a, err := checkAnswer(response)
 	if n := r.Buffered(); err == nil && n > 0 {
-		return answer{}, fmt.Errorf("%d bytes nobody asked for after the answer", n)
+		return answer{}, fmt.Errorf("%d stray bytes after the answer", n)
 	}
 	return a, err
 }

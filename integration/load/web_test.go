@@ -68,8 +68,8 @@ func TestKeepAliveEnds(t *testing.T) {
 	}
 }
 
-// An idle connection that is closed while its client thinks fails the next
-// request: nobody told the client.
+// An idle connection that is closed while its client thinks fails the next request:
+// the client was not told.
 func TestThinkingClientMeetsAClosedConnection(t *testing.T) {
 	var closed atomic.Int64
 	end := Endpoint{Network: "tcp"}
@@ -143,7 +143,7 @@ func TestReadAnswer(t *testing.T) {
 		{"nothing", "", answer{}, "no answer: "},
 		{"cut in its header", good[:30], answer{}, "no answer: "},
 		{"cut in its body", good[:len(good)-1], answer{}, "half an answer: unexpected EOF"},
-		{"something after it", good + "HTTP/1.1 408", answer{}, "12 bytes nobody asked for"},
+		{"something after it", good + "HTTP/1.1 408", answer{}, "12 stray bytes"},
 		{"an error", strings.Replace(good, "200 OK", "503 Service Unavailable", 1), answer{}, "status 503"},
 		{"no generation", strings.Replace(good, "X-Generation: 7\r\n", "", 1), answer{}, `X-Generation: "" is not`},
 		{"generation zero", strings.Replace(good, "7", "0", 1), answer{}, `X-Generation: "0" is not`},

@@ -18,8 +18,8 @@ import (
 
 // Options changes how a machine boots. The zero value is right for most.
 type Options struct {
-	// Console is given what the machine writes to its console while it boots and
-	// later. nil: nobody sees it, except in a BootError.
+	// Console gets the machine's console output while it boots and later. nil: the
+	// output is only in a BootError.
 	Console io.Writer
 
 	// Arguments are further options for systemd-nspawn(1).
@@ -46,7 +46,7 @@ func Boot(ctx context.Context, v Version, o Options) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What cannot be swept stays, and disturbs no machine with another name.
+	// Remains that cannot be swept stay, and disturb no machine with another name.
 	_ = Sweep(ctx)
 
 	home, err := newCgroup(h, v)
@@ -162,7 +162,7 @@ func (m *Machine) startNspawn(address string, o Options) error {
 		"--resolv-conf=off",
 		"--timezone=off",
 		// Without it PID 1 could not raise limits, as it does on a real host:
-		// LimitNOFILE= would silently stop at what our own shell happens to have.
+		// LimitNOFILE= would silently stop at the limit of our own shell.
 		"--capability=CAP_SYS_RESOURCE",
 		"--console=read-only",
 	}

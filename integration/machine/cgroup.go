@@ -130,8 +130,8 @@ func (c *cgroup) waitEmpty(ctx context.Context) error {
 	}
 }
 
-// remove ends what still runs in the machine, removes all that the host has of
-// it, and gives up the lock. After an error, a later Sweep tries again.
+// remove kills the processes in the machine, removes its remains on the host, and
+// gives up the lock. After an error, a later Sweep tries again.
 func (c *cgroup) remove(ctx context.Context) error {
 	defer c.dir.Close()
 	if err := c.kill(); err != nil {
@@ -140,7 +140,7 @@ func (c *cgroup) remove(ctx context.Context) error {
 	if err := c.waitEmpty(ctx); err != nil {
 		return err
 	}
-	// The record goes last, so that what fails is found again.
+	// The record goes last, so that remains after a failure are found again.
 	errs := []error{os.RemoveAll(filepath.Join("/run/systemd/nspawn/propagate", c.name))}
 	for _, mount := range c.hierarchies.legacy {
 		errs = append(errs, removeCgroups(ctx, filepath.Join(mount, c.name)))

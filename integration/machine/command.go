@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// environment is what a command in a machine starts with.
+// environment is the environment of a command in a machine.
 var environment = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"HOME=/root",
@@ -34,15 +34,15 @@ func (m *Machine) Command(ctx context.Context, name string, args ...string) *exe
 	cmd.Env = slices.Clone(environment)
 	cgroup := int(m.commands.Fd())
 	if cgroup < 0 {
-		cmd.Err = ErrClosed // what Start and Run then return
+		cmd.Err = ErrClosed // Start and Run then return it
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: cgroup}
 	killGroup(cmd)
 	return cmd
 }
 
-// killGroup makes the end of the command's context end what it has started too:
-// nsenter is only the parent of the process that does the work.
+// killGroup makes the end of the command's context end its children too: nsenter is
+// only the parent of the process that does the work.
 func killGroup(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -52,8 +52,8 @@ func killGroup(cmd *exec.Cmd) {
 	cmd.WaitDelay = time.Second
 }
 
-// Run runs a command inside the machine, as Command has it, and returns what it
-// wrote to stdout. The error is a *CommandError, with what it wrote to stderr.
+// Run runs a command inside the machine, as Command has it, and returns its stdout.
+// The error is a *CommandError, with its stderr.
 func (m *Machine) Run(ctx context.Context, name string, args ...string) (stdout string, err error) {
 	return run(ctx, m.name, m.Command(ctx, name, args...), append([]string{name}, args...))
 }
@@ -72,8 +72,8 @@ func run(ctx context.Context, where string, cmd *exec.Cmd, command []string) (st
 	return stdout.String(), nil
 }
 
-// Journal returns what the machine's journal has of a system unit since boot,
-// with everything that the unit has written so far.
+// Journal returns the machine's journal of a system unit since boot, with
+// everything that the unit has written so far.
 func (m *Machine) Journal(ctx context.Context, unit string) (string, error) {
 	return m.System().Journal(ctx, unit)
 }

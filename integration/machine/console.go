@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// console keeps the end of what a machine writes to its console, to be shown
-// when the machine does not come up, and passes it on.
+// console keeps the end of a machine's console output, to be shown when the machine
+// does not come up, and passes it on.
 type console struct {
-	also io.Writer // nil: to nobody
+	also io.Writer // may be nil
 
 	mu   sync.Mutex
 	text []byte

@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// echoSocket and echoService echo what they are sent, one cat a connection.
+// echoSocket and echoService echo their input, one cat a connection.
 const (
 	echoSocket = `[Socket]
 ListenStream=127.0.0.1:7

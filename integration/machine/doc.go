@@ -11,7 +11,7 @@
 //	sys.Start(ctx, "web.socket")
 //	conn, err := m.Dial(ctx, "tcp", "127.0.0.1:8080")
 //
-// # What a machine is
+// # A machine
 //
 // An [Image] is a Debian tree that mmdebstrap(1) has put together once, for one
 // systemd, and that stays in the cache. A [Machine] is a systemd-nspawn(1)
@@ -20,16 +20,16 @@
 // changes the image, any number boot from one, and a boot takes well under a
 // second.
 //
-// systemd in the machine is 254 or later: what Instar needs. The host needs
-// root, a cgroup2 hierarchy (mounted anywhere), and the packages that
-// scripts/install-tools installs; its own init may be anything.
+// systemd in the machine is 254 or later, as Instar needs. The host needs root, a
+// cgroup2 hierarchy (mounted anywhere), and the packages that scripts/install-tools
+// installs; its own init may be anything.
 //
 // Two things are not as on a host. Machines have no cgroup controllers, on any
 // host: MemoryMax= or TasksMax= is accepted and does not hold. And limits
 // (LimitNOFILE= and its like) cannot be raised above ours when this process is
 // root without CAP_SYS_RESOURCE, as in some sandboxes.
 //
-// # What a machine leaves behind
+// # The end of a machine
 //
 // Nothing, however its owner ended. The whole machine lives in one cgroup,
 // <cgroup2>/instar-machine-VERSION-ID, and that cgroup is its only record:
@@ -38,17 +38,17 @@
 //     one write to cgroup.kill ends them all.
 //   - The mounts of systemd-nspawn are made in a mount namespace of its own,
 //     and go with its last process.
-//   - The owner holds a flock(2) on the cgroup's directory. Whoever can take the
+//   - The owner holds a flock(2) on the cgroup's directory. A process that can take the
 //     lock knows that the owner is gone, and may remove the machine: [Sweep]
 //     does, and every Boot begins with it.
 //   - A watcher in the cgroup holds the read end of a pipe from the owner, and
 //     kills the cgroup when the owner is gone, even by SIGKILL.
 //
-// # Who owns which descriptor
+// # Ownership of descriptors
 //
-// A Machine owns its descriptors (the cgroup's directory with the lock, the
-// pipe to the watcher, the machine's network namespace and root) from Boot to
-// Close. All are close-on-exec. What Dial returns is the caller's.
+// A Machine owns its descriptors (the cgroup's directory with the lock, the pipe to
+// the watcher, the machine's network namespace and root) from Boot to Close. All
+// are close-on-exec. The caller owns the result of Dial.
 //
 // # Managers
 //

@@ -21,14 +21,14 @@ var (
 	// manager that tests can run on.
 	ErrNoUserManager = errors.New("no user manager to test on")
 
-	// ErrClosed is in the error of what is asked of a machine after Close.
+	// ErrClosed is in the errors of calls on a machine after Close.
 	ErrClosed = errors.New("the machine is closed")
 )
 
 // BootError says why a machine did not come up.
 type BootError struct {
 	Name    string // of the machine
-	Console string // what it wrote to its console, the end of it
+	Console string // the end of its console output
 	Err     error
 }
 
@@ -42,7 +42,7 @@ func (e *BootError) Error() string {
 
 func (e *BootError) Unwrap() error { return e.Err }
 
-// CommandError says how a command failed, with what it wrote to stderr.
+// CommandError says how a command failed, with its stderr.
 type CommandError struct {
 	Where   string   // the machine, or "this host"
 	Command []string // the command as the caller gave it

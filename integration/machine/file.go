@@ -14,15 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteFile makes or replaces a file in the machine, as a deployment would:
-// written beside it, then renamed over it. Whoever has the old file open or runs
-// it keeps it. Folders on the way are made. path is absolute, and its symlinks
+// WriteFile makes or replaces a file in the machine, as a deployment would: written
+// beside it, then renamed over it. A process that has the old file open, or runs
+// it, keeps it. Folders on the way are made. path is absolute, and its symlinks
 // lead where they do in the machine; a symlink at its end is replaced.
 func (m *Machine) WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return m.write(path, bytes.NewReader(data), mode)
 }
 
-// CopyIn is WriteFile with what a file of the host holds.
+// CopyIn is WriteFile with the content of a file of the host.
 func (m *Machine) CopyIn(hostPath, path string, mode fs.FileMode) error {
 	f, err := os.Open(hostPath)
 	if err != nil {
@@ -114,14 +114,14 @@ func (m *Machine) makePath(path string) (*os.File, error) {
 	return m.openPath(path, unix.O_PATH|unix.O_DIRECTORY)
 }
 
-// descriptorPath names an open file by its descriptor, so that it can be given
-// to what takes a path. It holds while the file is open.
+// descriptorPath names an open file by its descriptor, for calls that take a path.
+// It holds while the file is open.
 func descriptorPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
 // replaceFile writes data into a new file in dir and renames it to name.
 //
 // Nothing is forked meanwhile: a child has the file open for writing until it
-// execs, and whoever executes the file by then is told ETXTBSY.
+// execs, and executing the file by then fails with ETXTBSY.
 func replaceFile(dir, name string, data io.Reader, mode fs.FileMode) (err error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 )
 
-// Host is where a manager's services run: a machine, or this host. A test that
-// asks only for what is here runs on both.
+// Host is where a manager's services run: a machine, or this host. A test that uses
+// only these methods runs on both.
 type Host interface {
 	// String names it in errors and reports.
 	String() string
@@ -23,7 +23,7 @@ type Host interface {
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	// WriteFile makes or replaces a file there, by rename.
 	WriteFile(path string, data []byte, mode fs.FileMode) error
-	// CopyIn is WriteFile with what a file of this host holds.
+	// CopyIn is WriteFile with the content of a file of this host.
 	CopyIn(hostPath, path string, mode fs.FileMode) error
 	// Remove removes a file or folder there, if there is one.
 	Remove(path string) error

@@ -110,15 +110,15 @@ func (r recipe) build(ctx context.Context, v Version, dir string, lock *os.File)
 	cmd := exec.CommandContext(ctx, "mmdebstrap", r.arguments(mirror(), dir)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		// What mmdebstrap mounts into the tree is out of our sight and gone with
-		// it, so that removing an unfinished tree removes nothing of the host.
+		// mmdebstrap's mounts into the tree are out of our sight and gone with it,
+		// so that removing an unfinished tree removes nothing of the host.
 		Unshareflags: unix.CLONE_NEWNS,
 		Setpgid:      true,
 	}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	// The lock is of the open file, which mmdebstrap shares: if we are killed,
-	// nobody else builds here until mmdebstrap has ended too.
+	// The lock is of the open file, which mmdebstrap shares: if we are killed, no
+	// other process builds here until mmdebstrap has ended too.
 	cmd.ExtraFiles = []*os.File{lock}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -166,7 +166,7 @@ func installedVersion(status, name string) string {
 	return ""
 }
 
-// mirrorFaults are what apt says when the fault is not on this side.
+// mirrorFaults are apt's words when the fault is not on this side.
 var mirrorFaults = regexp.MustCompile(`^(E|W|Err):.*(` + strings.Join([]string{
 	`Failed to fetch`,
 	`Could not (resolve|connect)`,
@@ -182,8 +182,7 @@ var mirrorFaults = regexp.MustCompile(`^(E|W|Err):.*(` + strings.Join([]string{
 	`[Uu]nmet dependencies`,
 }, "|") + `)`)
 
-// mirrorFault finds in the output of mmdebstrap the line that says that the
-// mirror did not give what was asked of it.
+// mirrorFault finds in the output of mmdebstrap the line that blames the mirror.
 func mirrorFault(output string) (reason string, ok bool) {
 	for line := range strings.Lines(output) {
 		if line = strings.TrimSpace(line); mirrorFaults.MatchString(line) {

@@ -18,8 +18,8 @@ import (
 // pretendMmdebstrap has Build find, instead of mmdebstrap, a script with $1 as the
 // folder to build in, and a cache that is empty. It returns the folder of the images.
 //
-// The real mmdebstrap is what all tests with a machine go through; this is for
-// what a mirror does only now and then.
+// All tests with a machine use the real mmdebstrap; this one is for rare faults of
+// a mirror.
 func pretendMmdebstrap(t *testing.T, script string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -46,7 +46,7 @@ func TestBuildOnce(t *testing.T) {
 	images := pretendMmdebstrap(t, "echo built >>"+count+"\n"+tree("257.13-1~deb13u1"))
 	r, err := recipeFor(V257)
 	must(t)(err)
-	// What a builder that was killed has left.
+	// The remains of a builder that was killed.
 	left := filepath.Join(images, "systemd-257-"+r.key()+".building", "left")
 	must(t)(os.MkdirAll(left, 0o755))
 
@@ -58,7 +58,7 @@ func TestBuildOnce(t *testing.T) {
 				t.Errorf("Build = %+v, %v", img, err)
 			}
 			if _, err := os.Stat(filepath.Join(img.Dir, "left")); !errors.Is(err, fs.ErrNotExist) {
-				t.Error("the image has what an unfinished build had left")
+				t.Error("the image has the remains of an unfinished build")
 			}
 		})
 	}

@@ -49,9 +49,9 @@ func TestSandbox(t *testing.T) {
 	})
 }
 
-// highestLimit returns what RLIMIT_NOFILE can be raised to in a machine: as far as
-// wanted, unless this process is root without CAP_SYS_RESOURCE, which some
-// sandboxes have; then a machine's limits end where ours do.
+// highestLimit returns the highest RLIMIT_NOFILE in a machine: as far as wanted,
+// unless this process is root without CAP_SYS_RESOURCE, which some sandboxes have;
+// then a machine's limits end where ours do.
 func highestLimit(t *testing.T, wanted uint64) uint64 {
 	t.Helper()
 	var own unix.Rlimit
@@ -73,7 +73,7 @@ func TestRunError(t *testing.T) {
 	_, err := m.Run(t.Context(), "systemctl", "start", "nonesuch.service")
 	var failed *CommandError
 	if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, "nonesuch.service not found") {
-		t.Fatalf("error is %v; want a CommandError with what systemctl said", err)
+		t.Fatalf("error is %v; want a CommandError with the words of systemctl", err)
 	}
 	if !strings.Contains(err.Error(), m.Name()+": systemctl start nonesuch.service: exit status") {
 		t.Errorf("error is %v; want the machine and the command", err)
@@ -110,7 +110,7 @@ func TestTwoMachines(t *testing.T) {
 	one, two := bootForTest(t, V257), bootForTest(t, V257)
 	must(t)(one.WriteFile("/etc/only-here", []byte("one"), 0o644))
 	if _, err := two.Run(t.Context(), "test", "!", "-e", "/etc/only-here"); err != nil {
-		t.Error("what one machine writes is seen in another:", err)
+		t.Error("a file of one machine is seen in another:", err)
 	}
 	for _, m := range []*Machine{one, two} {
 		if host, err := m.Run(t.Context(), "cat", "/proc/sys/kernel/hostname"); err != nil || host != m.Name()+"\n" {
@@ -127,7 +127,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it boots a machine")
 	}
-	// The first machine also starts what the process keeps: the poller, for one.
+	// The first machine also starts things that the process keeps: the poller, for
+	// one.
 	bootForTest(t, V257).Close()
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	must(t)(err)
@@ -171,7 +172,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 }
 
-// A boot that fails says what the machine had on its console.
+// The error of a boot that fails has the machine's console output.
 func TestBootError(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it boots a machine")
@@ -180,7 +181,7 @@ func TestBootError(t *testing.T) {
 	skipUnlessRun(t, ignoreBootError(err))
 	var failed *BootError
 	if !errors.As(err, &failed) || !strings.Contains(failed.Console, "--no-such-option") {
-		t.Fatalf("error is %v; want a BootError with what systemd-nspawn said", err)
+		t.Fatalf("error is %v; want a BootError with the words of systemd-nspawn", err)
 	}
 	if found := traces(t, failed.Name); len(found) > 0 {
 		t.Errorf("left behind: %q", found)

@@ -94,7 +94,7 @@ func shortly(t *testing.T) context.Context {
 	return ctx
 }
 
-// machinesOnHost returns the cgroups of all machines, whoever owns them.
+// machinesOnHost returns the cgroups of all machines, also those of others.
 func machinesOnHost(t *testing.T) []string {
 	t.Helper()
 	h, err := mountedHierarchies()
@@ -112,8 +112,8 @@ func machinesOnHost(t *testing.T) []string {
 	return found
 }
 
-// traces returns what of a machine can be seen on the host: cgroups, mounts,
-// processes and files.
+// traces returns the traces of a machine on the host: cgroups, mounts, processes
+// and files.
 func traces(t *testing.T, name string) []string {
 	t.Helper()
 	var found []string
@@ -142,5 +142,5 @@ func glob(t *testing.T, pattern string) []string {
 	return paths
 }
 
-// descriptors returns what this process has open.
+// descriptors returns the open descriptors of this process.
 func descriptors(t *testing.T) int { return len(glob(t, "/proc/self/fd/*")) }

@@ -15,8 +15,8 @@ type Manager struct {
 	host   Host
 	what   string   // "system manager", for errors
 	scope  string   // "--system" or "--user", as systemctl has it
-	prefix []string // what a command is run with, to be run as the manager's user
-	env    []string // what a command needs, to find the manager
+	prefix []string // the command that runs another one as the manager's user
+	env    []string // variables by which a command finds the manager
 	units  string   // folder
 	dir    string   // folder
 }
@@ -76,13 +76,13 @@ func (g *Manager) Command(ctx context.Context, name string, args ...string) *exe
 	return cmd
 }
 
-// Run runs a command, as Command has it, and returns what it wrote to stdout. The
-// error is a *CommandError, with what it wrote to stderr.
+// Run runs a command, as Command has it, and returns its stdout. The error is a
+// *CommandError, with its stderr.
 func (g *Manager) Run(ctx context.Context, name string, args ...string) (stdout string, err error) {
 	return run(ctx, g.String(), g.Command(ctx, name, args...), append([]string{name}, args...))
 }
 
-// Systemctl runs systemctl(1) for this manager and returns what it wrote to stdout.
+// Systemctl runs systemctl(1) for this manager and returns its stdout.
 func (g *Manager) Systemctl(ctx context.Context, args ...string) (stdout string, err error) {
 	return g.Run(ctx, "systemctl", append([]string{g.scope, "--no-pager", "--no-ask-password"}, args...)...)
 }
@@ -93,7 +93,7 @@ func (g *Manager) InstallUnit(name, text string) error {
 	return g.host.WriteFile(path.Join(g.units, name), []byte(text), 0o644)
 }
 
-// RemoveUnit removes what InstallUnit has made, if it is there.
+// RemoveUnit removes the unit of InstallUnit, if it is there.
 func (g *Manager) RemoveUnit(name string) error { return g.host.Remove(path.Join(g.units, name)) }
 
 // DaemonReload has the manager read its unit files again.
@@ -143,7 +143,7 @@ func (g *Manager) Show(ctx context.Context, unit string, properties ...string) (
 	return parseProperties(text), nil
 }
 
-// parseProperties reads what systemctl show writes: NAME=VALUE lines. A property
+// parseProperties reads the output of systemctl show: NAME=VALUE lines. A property
 // that is a list stands on several lines; its values are joined by newlines.
 func parseProperties(text string) map[string]string {
 	properties := map[string]string{}
@@ -187,8 +187,8 @@ func (g *Manager) MainPID(ctx context.Context, unit string) (int, error) {
 	return g.host.HostPID(pid)
 }
 
-// Journal returns what the journal has of a unit since boot, the manager's own
-// messages about it included, with everything written before the call.
+// Journal returns the journal of a unit since boot, the manager's own messages
+// about it included, with everything written before the call.
 func (g *Manager) Journal(ctx context.Context, unit string) (string, error) {
 	// Only root may ask for it, and on this host we may not be.
 	if m, ok := g.host.(*Machine); ok {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Both managers that a machine has for tests, and what can be done with them.
+// Both managers that a machine has for tests, and their methods.
 func TestManagers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, m *Machine) {
 		user, err := m.User(t.Context(), UserUID)

@@ -22,7 +22,7 @@ func TestParseVersions(t *testing.T) {
 	}
 	for _, list := range []string{"255", "254,", "all,254", "systemd"} {
 		if got, err := ParseVersions(list); err == nil || !strings.Contains(err.Error(), "254, 257, 262") {
-			t.Errorf("ParseVersions(%q) = %v, %v; want an error that says what there is", list, got, err)
+			t.Errorf("ParseVersions(%q) = %v, %v; want an error that lists the versions", list, got, err)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func FuzzInstalledVersion(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status string) { installedVersion(status, "systemd") })
 }
 
-// What mmdebstrap says when the mirror is at fault, and when it is not.
+// The output of mmdebstrap when the mirror is at fault, and when it is not.
 func TestMirrorFault(t *testing.T) {
 	for output, want := range map[string]bool{
 		"E: The repository 'http://deb.debian.org/debian nosuch Release' does not have a Release file.\n":          true,

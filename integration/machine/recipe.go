@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// recipe says where a version of systemd comes from. What is the same for all
-// versions is in arguments.
+// recipe says where a version of systemd comes from. arguments has the part that
+// all versions share.
 type recipe struct {
 	suite   string   // the suite mmdebstrap bootstraps
 	also    []string // further suites that packages may come from
@@ -28,9 +28,9 @@ var recipes = map[Version]recipe{
 // Debian, or keep it where apt does not look by itself.
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// packages is what a machine has besides the essential packages of Debian:
-// systemd, a message bus, what a user manager needs (pam_systemd and a session
-// bus), and a few tools to look around with.
+// packages are those in a machine besides the essential ones of Debian: systemd, a
+// message bus, the needs of a user manager (pam_systemd and a session bus), and a
+// few tools to look around with.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "libpam-systemd", "dbus-user-session",
 	"curl", "iproute2", "procps",

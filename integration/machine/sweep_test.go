@@ -18,11 +18,11 @@ func ownMachine() error {
 	}
 	fmt.Println(m.Name())
 	_, err = os.Stdin.Read(make([]byte, 1))
-	return fmt.Errorf("nobody has killed us: %v", err)
+	return fmt.Errorf("this process was not killed: %v", err)
 }
 
-// A machine dies with its owner, killed in the rudest way, and the next boot
-// clears away what is left of it, without touching one whose owner lives.
+// A machine dies with its owner, killed in the rudest way, and the next boot clears
+// away its remains, without touching one whose owner lives.
 func TestOwnerKilled(t *testing.T) {
 	lives := bootForTest(t, V257)
 
@@ -45,7 +45,7 @@ func TestOwnerKilled(t *testing.T) {
 	must(t)(owner.Process.Kill())
 	owner.Wait()
 
-	// The watcher kills it; nobody else is there to.
+	// The watcher kills it; there is no other owner.
 	orphan := &cgroup{name: name, hierarchies: h}
 	must(t)(orphan.waitEmpty(shortly(t)))
 

@@ -17,7 +17,7 @@ const (
 )
 
 // WaitProperty waits until a unit's property has a value. The error, when ctx is
-// done first, says what value it had.
+// done first, has the last value.
 func (g *Manager) WaitProperty(ctx context.Context, unit, property, want string) error {
 	_, err := g.Wait(ctx, unit, func(p map[string]string) bool { return p[property] == want }, property)
 	if err != nil {

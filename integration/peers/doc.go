@@ -3,6 +3,6 @@
 //
 // A client runs inside the machine of a test, which speaks to it by a pipe: the client
 // writes one line, "begun", once everything that it holds open is under way, goes on
-// until its stdin ends, and then writes one JSON object, counts by the words for what
-// happened.
+// until its stdin ends, and then writes one JSON object, counts by the names of the
+// events.
 package peers

@@ -20,7 +20,7 @@ var (
 	follow = ""
 )
 
-// begin is what happens before Open.
+// begin runs before Open.
 func begin() error {
 	if protocol != "" {
 		return handover.SpeakAs(protocol)
@@ -47,7 +47,7 @@ func check(context.Context) error {
 	return nil
 }
 
-// command is what an upgrade starts.
+// command is the Config.Command of the build.
 func command() func(context.Context, *reload.Service) (reload.Command, error) {
 	if follow == "" {
 		return nil
@@ -55,7 +55,7 @@ func command() func(context.Context, *reload.Service) (reload.Command, error) {
 	return status.Command
 }
 
-// started is what the process was started with, for the clients.
+// started shows the process's arguments and variables, for the clients.
 func started() string {
 	return strings.Join(os.Args[1:], " ") + "|" + os.Getenv("GREETING") + "|" + os.Getenv("FAREWELL")
 }

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// claim is a lock on a file that a process has for as long as it does what only one may
-// do. It is the kernel's word, not the library's: it ends with the process, however that
-// ends, and it is of the process: nobody inherits it.
+// claim is a lock on a file that a process has while it accepts, or writes to the store,
+// which only one may do. It is the kernel's word, not the library's: it ends with the
+// process, however that ends, and no child inherits it.
 type claim struct {
 	file *os.File
 	held bool
@@ -22,7 +22,7 @@ func openClaim(path string) (*claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = f.Chmod(0o666) // whoever has made it; a DynamicUser= changes
+	_ = f.Chmod(0o666) // made by another user, maybe; a DynamicUser= changes
 	return &claim{file: f}, nil
 }
 

@@ -5,10 +5,10 @@
 //
 // A test and the service share a directory:
 //
-//	order   what is to go wrong, and where; written by the test, consumed by
+//	order   a fault, and its step; written by the test, consumed by
 //	        the first process that gets there
-//	trace   what has happened, a JSON object a line: every step, the fault,
+//	trace   the events, a JSON object a line: every step, the fault,
 //	        and which process has accepted which connection
 //
-// The trace of an upgrade without a fault is what a test matrix is made of.
+// A test matrix is made of the trace of an upgrade without a fault.
 package inject

@@ -57,7 +57,7 @@ const (
 
 func (s Step) String() string { return string(s.Side) + " " + s.Kind + " " + s.Name }
 
-// Order says what is to go wrong, and where.
+// Order is a fault, and the step at which it happens.
 type Order struct {
 	Step
 	Generation int   `json:"generation"` // of the process that is to act

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fire lets happen what is ordered. What the trace says comes first: afterwards
-// there may be nobody to say it.
+// fire carries out an order. It writes the trace first: afterwards the process may
+// be gone.
 func (in *Injector) fire(o Order) {
 	victims := o.Fault.Victims(o.Side, os.Getpid(), in.peer())
 	in.write(Event{Fault: o.Fault, Victims: victims})
@@ -107,8 +107,8 @@ func stop(pid int) {
 }
 
 // closeDatagramSockets puts something else in the place of every Unix datagram
-// socket of this process, of which there is one: what is sent to systemd fails.
-// A descriptor that is merely closed would be somebody else's next.
+// socket of this process, of which there is one: messages to systemd fail. A
+// descriptor that is merely closed would soon be reused.
 func closeDatagramSockets() {
 	nothing, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {

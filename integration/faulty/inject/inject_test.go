@@ -98,7 +98,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// An order for another generation is nobody's, and stays.
+// An order for another generation stays.
 func TestAnotherGeneration(t *testing.T) {
 	dir := ordered(t, &Order{Step: Step{Side: Predecessor, Kind: Verb, Name: "spawn"}, Generation: 5, Fault: Exit1})
 	in, err := New(dir)
@@ -160,7 +160,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// What is sent on a datagram socket fails afterwards; other sockets are left alone.
+// Sending on a datagram socket fails afterwards; other sockets are left alone.
 func TestCloseNotify(t *testing.T) {
 	if os.Getenv("INJECT_TEST_CLOSE") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestCloseNotify$", "-test.v")
@@ -195,7 +195,7 @@ func claimForGood(in *Injector) {
 	select {}
 }
 
-// Two processes that do what only one may are noticed, a dead one is none of them.
+// Two processes that claim the same are noticed; a dead one does not count.
 func TestClash(t *testing.T) {
 	dir := ordered(t, nil)
 	cmd := exec.Command(os.Args[0])
@@ -236,7 +236,7 @@ func TestClash(t *testing.T) {
 	for lives(cmd.Process.Pid) {
 		time.Sleep(time.Millisecond)
 	}
-	in.Writes(true) // a zombie is no writer, and nobody has waited yet
+	in.Writes(true) // a zombie is no writer, and was not waited for yet
 	in.reach(Step{Kind: Verb, Name: "open gates"})
 	if got := clashes(); len(got) != 2 {
 		t.Errorf("the other one is dead: %q", got)

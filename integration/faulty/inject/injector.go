@@ -107,13 +107,13 @@ func (in *Injector) Writes(yes bool) {
 }
 
 // claim makes this process the only one that does something, or ends that.
-func (in *Injector) claim(c *claim, what Clash, yes bool) {
+func (in *Injector) claim(c *claim, over Clash, yes bool) {
 	if !yes {
 		c.drop()
 		return
 	}
 	if other := c.take(); other != 0 {
-		in.write(Event{Clash: what, With: other})
+		in.write(Event{Clash: over, With: other})
 	}
 }
 
@@ -151,7 +151,7 @@ func (in *Injector) reach(s Step) {
 	if json.Unmarshal(text, &o) != nil || o.Generation != int(in.generation.Load()) || o.Kind != s.Kind || o.Name != s.Name {
 		return
 	}
-	if os.Remove(path) == nil { // whoever removes it has it
+	if os.Remove(path) == nil { // the process that removes it has it
 		in.fire(o)
 	}
 }

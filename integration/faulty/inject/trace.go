@@ -10,7 +10,7 @@ import (
 )
 
 // Event is a line of the trace. Exactly one of Step, Client, Fault, Dies and Clash
-// says what has happened.
+// is set.
 type Event struct {
 	At         int64  `json:"at"` // CLOCK_REALTIME, in microseconds
 	PID        int    `json:"pid"`
@@ -21,11 +21,11 @@ type Event struct {
 	Fault      Fault  `json:"fault,omitempty"`   // it is about to happen
 	Victims    []int  `json:"victims,omitempty"` // with Fault
 	Dies       bool   `json:"dies,omitempty"`    // the build does so by itself
-	Clash      Clash  `json:"clash,omitempty"`   // this process and another one do what only one may
+	Clash      Clash  `json:"clash,omitempty"`   // this process and another one claim the same
 	With       int    `json:"with,omitempty"`    // with Clash: the other one's PID
 }
 
-// Clash is what two processes must not do at the same time.
+// Clash is an act that two processes must not do at the same time.
 type Clash string
 
 // The clashes.
@@ -34,8 +34,8 @@ const (
 	Acceptors Clash = "have their gates open"
 )
 
-// ReadTrace reads what has happened so far. A line that is just being written
-// is left out; no trace is an empty one.
+// ReadTrace reads the events so far. A line that is just being written is left out;
+// no trace is an empty one.
 func ReadTrace(dir string) ([]Event, error) {
 	text, err := os.ReadFile(filepath.Join(dir, traceFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +83,7 @@ func Place(dir string, order *Order) error {
 	return os.Rename(fresh, filepath.Join(dir, orderFile))
 }
 
-// Withdraw takes an order back that nobody has consumed, and ends a fault that
+// Withdraw takes back an order that is not consumed yet, and ends a fault that
 // lasts.
 func Withdraw(dir string) error {
 	for _, name := range []string{orderFile, fullFile} {

@@ -50,7 +50,7 @@ func run() error {
 	return svc.Serve(context.Background(), server{&dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(answer)}})
 }
 
-// server is what one writes after a look at the methods of both.
+// server is the adapter that one writes after a look at the methods of both.
 type server struct{ *dns.Server }
 
 func (s server) Serve() error { return s.ActivateAndServe() }

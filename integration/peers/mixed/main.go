@@ -1,6 +1,6 @@
 // Command mixed has several servers, each of a library whose graceful end is the end of
-// its Serve, beside net/http. Their adapters are what one writes after a look at the
-// methods of both.
+// its Serve, beside net/http. Their adapters are those that one writes after a look at
+// the methods of both.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package tally counts what happens to a client, and speaks to the test that has
+// Package tally counts the experiences of a client, and speaks to the test that has
 // started it.
 package tally
 
@@ -36,8 +36,8 @@ func (t *Tally) snapshot() map[string]int {
 }
 
 // Run runs a client: until its stdin ends, which ends the context, and it has returned.
-// The client calls begun once everything that it holds open is under way. What it has
-// counted goes to stdout.
+// The client calls begun once everything that it holds open is under way. Its counts go
+// to stdout.
 func Run(client func(ctx context.Context, begun func(), t *Tally) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {

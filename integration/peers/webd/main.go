@@ -1,7 +1,7 @@
 // Command webd is HTTP in the ways that net/http does not serve by itself: HTTP/2 by
 // golang.org/x/net, with and without TLS, gRPC as a handler, WebSockets by two libraries,
-// and server-sent events. None of it knows of upgrades: what is to end at a drain hangs on
-// http.Server.RegisterOnShutdown, or waits for httpdrain.Draining.
+// and server-sent events. None of it knows of upgrades: work that has to end at a drain
+// hangs on http.Server.RegisterOnShutdown, or waits for httpdrain.Draining.
 package main
 
 //lint:file-ignore SA1019 People serve with golang.org/x/net/http2 still.
@@ -101,5 +101,5 @@ func plain(svc *reload.Service) http.Handler {
 	})
 }
 
-// sign is how every answer says who gives it.
+// sign is the signature of a generation in every answer.
 func sign(svc *reload.Service) string { return strconv.Itoa(svc.Generation()) }
