@@ -11,10 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/instar-project/instar/internal/handover"
-
-	"golang.org/x/sys/unix"
 )
 
 // Command is what a generation is started with.
@@ -34,16 +30,14 @@ type Command struct {
 	StartedWith string
 }
 
-// Command returns what this process was started with, by systemd or by its
-// predecessor, whatever the program has made of os.Args, of its environment and of its
-// directory since. Dir is "" if that is not known. The slices are the caller's.
-func (s *Service) Command() Command {
+// own is the command of this process.
+func (l *launcher) own() Command {
 	return Command{
-		Argv:    slices.Clone(s.started.Argv),
-		Environ: slices.Clone(s.started.Environ),
-		Dir:     s.started.Dir,
+		Argv:    slices.Clone(l.started.Argv),
+		Environ: slices.Clone(l.started.Environ),
+		Dir:     l.started.Dir,
 
-		StartedWith: s.StartedWith(),
+		StartedWith: l.note.get(),
 	}
 }
 
@@ -58,12 +52,12 @@ type command struct {
 }
 
 // command finds out what an upgrade would start now.
-func (s *Service) command(ctx context.Context) (command, error) {
-	c := command{Command: s.Command()}
-	if s.config.Command != nil {
+func (l *launcher) command(ctx context.Context) (command, error) {
+	c := command{Command: l.own()}
+	if l.ask != nil {
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
-		asked, err := s.config.Command(ctx, s)
+		asked, err := l.ask(ctx)
 		if err != nil {
 			return command{}, because(fmt.Errorf("%w: Config.Command", ErrSpawn), err)
 		}
@@ -73,13 +67,13 @@ func (s *Service) command(ctx context.Context) (command, error) {
 		c.replace(asked)
 	}
 	var err error
-	if c.path, err = s.executable(c.Argv[0]); err != nil {
+	if c.path, err = l.executable(c.Argv[0]); err != nil {
 		return command{}, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
 	}
-	if s.config.Directory != "" {
-		c.Dir = s.config.Directory
+	if l.config.Directory != "" {
+		c.Dir = l.config.Directory
 	}
-	if c.Dir, err = s.directory(c.Dir); err != nil {
+	if c.Dir, err = l.directory(c.Dir); err != nil {
 		return command{}, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
 	}
 	return c, nil
@@ -101,8 +95,8 @@ func (c *command) replace(asked Command) {
 }
 
 // executable is the file to start under that argv[0].
-func (s *Service) executable(argv0 string) (string, error) {
-	path := s.config.Executable
+func (l *launcher) executable(argv0 string) (string, error) {
+	path := l.config.Executable
 	if path == "" {
 		path = argv0
 	}
@@ -119,7 +113,7 @@ func (s *Service) executable(argv0 string) (string, error) {
 // directory is where a successor is to start that is meant for dir; "" is where this
 // process is now. A directory that has gone is an error: the successor would find
 // nothing there of what it opens by a relative path.
-func (s *Service) directory(dir string) (string, error) {
+func (l *launcher) directory(dir string) (string, error) {
 	if dir == "" {
 		return "", nil
 	}
@@ -129,43 +123,9 @@ func (s *Service) directory(dir string) (string, error) {
 		return "", fmt.Errorf("the working directory %q is no directory", dir)
 	case err == nil:
 		return dir, nil
-	case errors.Is(err, fs.ErrPermission) && dir == s.started.Dir:
+	case errors.Is(err, fs.ErrPermission) && dir == l.started.Dir:
 		// systemd was allowed to enter it, and this process is not. It may be there still.
 		return "", nil
 	}
 	return "", fmt.Errorf("the working directory of the next generation: %w: if it moves with each release, set Config.Directory, or Config.Command to status.Command", err)
-}
-
-// prepare is what comes before the start of the next build: what to start, and a line
-// to it, of which theirs is the end for it to have.
-func (s *Service) prepare(ctx context.Context) (start command, line *handover.Conn, theirs *os.File, err error) {
-	if err = errors.Join(s.settings().checkListening(), checkCgroup(s.invocation)); err != nil {
-		return command{}, nil, nil, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
-	}
-	if start, err = s.command(ctx); err != nil {
-		return command{}, nil, nil, err
-	}
-	if !s.config.AllowForeign {
-		if err = checkOurs(start.path); err != nil {
-			return command{}, nil, nil, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
-		}
-	}
-	if line, theirs, err = handover.Pair(); err != nil {
-		return command{}, nil, nil, fmt.Errorf("%w: %w", ErrSpawn, err)
-	}
-	return start, line, theirs, nil
-}
-
-// whenNotBusy starts a program, again for a moment if the file is busy. One that was
-// just written may still be open for writing in a process that whoever has written it
-// has forked meanwhile, up to its execve(2): an upgrade does not fail of that.
-func whenNotBusy(start func() error) error {
-	const longest = 80 * time.Millisecond
-	for pause := 5 * time.Millisecond; ; pause *= 2 {
-		err := start()
-		if !errors.Is(err, unix.ETXTBSY) || pause > longest {
-			return err
-		}
-		time.Sleep(pause)
-	}
 }

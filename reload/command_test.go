@@ -32,12 +32,12 @@ func TestExecutable(t *testing.T) {
 		{"Config.Executable goes first", "/opt/y", "/opt/x", "/opt/y"},
 		{"a name is looked up", "", "service", path},
 	} {
-		s := &Service{config: Config{Executable: c.config}}
-		if got, err := s.executable(c.argv0); got != c.want || err != nil {
+		l := launcher{config: &Config{Executable: c.config}}
+		if got, err := l.executable(c.argv0); got != c.want || err != nil {
 			t.Errorf("%s: %q, %v, want %q", c.name, got, err, c.want)
 		}
 	}
-	_, err := (&Service{}).executable("(hidden)")
+	_, err := (&launcher{config: &Config{}}).executable("(hidden)")
 	if err == nil || !strings.HasPrefix(err.Error(), `argv[0] is "(hidden)", which is no path to start again; where ExecStart= begins with '@', set Config.Executable: `) {
 		t.Errorf("an argv[0] that is no path: %v", err)
 	}
@@ -65,15 +65,14 @@ func TestCommand(t *testing.T) {
 		{"an empty environment", "", Command{Environ: []string{}}, nil, command{noted(Command{started.Argv, []string{}, dir, nil, ""}), "/opt/old"}},
 		{"no answer", "", Command{}, said, command{}},
 	} {
-		s := &Service{started: started, startedWith: "noted"}
-		s.config.Directory = c.directory
-		s.config.Command = func(ctx context.Context, svc *Service) (Command, error) {
-			if _, bounded := ctx.Deadline(); !bounded || svc != s {
-				t.Errorf("%s: bounded: %v, for %p, want %p", c.name, bounded, svc, s)
+		l := launcher{config: &Config{Directory: c.directory}, started: started, note: note{text: "noted"}}
+		l.ask = func(ctx context.Context) (Command, error) {
+			if _, bounded := ctx.Deadline(); !bounded {
+				t.Errorf("%s: nothing bounds Config.Command", c.name)
 			}
 			return c.asked, c.err
 		}
-		got, err := s.command(t.Context())
+		got, err := l.command(t.Context())
 		if !reflect.DeepEqual(got, c.want) || !errors.Is(err, c.err) {
 			t.Errorf("%s: %+v, %v, want %+v", c.name, got, err, c.want)
 		}
@@ -116,7 +115,7 @@ func TestDirectory(t *testing.T) {
 		{file, "", fmt.Sprintf("the working directory %q is no directory", file)},
 		{gone, "", "the working directory of the next generation: stat " + gone + ": no such file or directory: if it moves with each release, set Config.Directory, or Config.Command to status.Command"},
 	} {
-		got, err := (&Service{}).directory(c.dir)
+		got, err := (&launcher{}).directory(c.dir)
 		if got != c.want || fmt.Sprint(err) != c.err && (err != nil || c.err != "") {
 			t.Errorf("%q: %q, %v, want %q, %s", c.dir, got, err, c.want, c.err)
 		}

@@ -118,8 +118,6 @@ type Config struct {
 
 	// Logger gets what happens, a line each. Nil: slog.Default().
 	Logger *slog.Logger
-
-	watchdog time.Duration // of the unit; 0: none
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -2,6 +2,7 @@ package reload
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"syscall"
@@ -139,6 +140,27 @@ func heard(kind error, reason, public string, number int) *failure {
 	const maxErrno = 4095 // of the kernel; systemd takes no other
 	if 0 < number && number <= maxErrno {
 		f.causes = append(f.causes, syscall.Errno(number))
+	}
+	return f
+}
+
+// speaks returns why this build cannot talk to one that speaks v; nil: it can.
+func speaks(v handover.Version) error {
+	if handover.Current.Speaks(v) {
+		return nil
+	}
+	return openly(fmt.Errorf("%w: %w", ErrProtocol, &handover.VersionError{Ours: handover.Current, Theirs: v}))
+}
+
+// refused is the reason of a build that will not follow.
+func refused(m handover.Refuse) error {
+	kind := ErrRefused
+	if !handover.Current.Speaks(m.Protocol) {
+		kind = ErrProtocol
+	}
+	f := heard(kind, m.Reason, m.Public, m.Errno)
+	if m.Unexplained {
+		f.causes = append(f.causes, errUnexplained)
 	}
 	return f
 }

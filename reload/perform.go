@@ -401,13 +401,13 @@ func (s *Service) keepAlive(main bool) {
 		}
 		return
 	}
-	if s.watchdog != nil || s.config.watchdog == 0 {
+	if s.watchdog != nil || s.launcher.unit.watchdog == 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.watchdog = cancel
 	go func() {
-		if err := s.notifier.KeepAlive(ctx, s.config.watchdog, s.alive); err != nil && ctx.Err() == nil {
+		if err := s.notifier.KeepAlive(ctx, s.launcher.unit.watchdog, s.alive); err != nil && ctx.Err() == nil {
 			s.log.Error("watchdog", "error", err)
 		}
 	}()

@@ -49,8 +49,9 @@ func (s *Service) arrive() error {
 	s.elders.know(hello.Older)
 	s.shown.killed.Store(int64(hello.Killed))
 	s.generation, s.attempt = hello.Generation, hello.Attempt
-	s.startedWith = hello.StartedWith
-	s.logs = logs{cmp.Or(hello.Stdout, s.logs[0]), cmp.Or(hello.Stderr, s.logs[1])}
+	s.launcher.note.text = hello.StartedWith
+	logs := &s.launcher.logs
+	logs[0], logs[1] = cmp.Or(hello.Stdout, logs[0]), cmp.Or(hello.Stderr, logs[1])
 	s.shown.attempts.Store(int64(s.attempt))
 	s.origin = Upgrade
 	s.promiseLastWords()

@@ -2,16 +2,8 @@ package reload
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"os/exec"
-	"syscall"
-	"time"
-
-	"github.com/instar-project/instar/internal/handover"
 )
 
 // PreflightMessageID is the MESSAGE_ID= of preflights that were refused, in the
@@ -49,7 +41,7 @@ func (s *Service) Preflight(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, s.config.ReadyTimeout)
 	defer cancel()
 	stopping := s.whenStopping(asking, cancel)
-	err := s.askSuccessor(asking)
+	err := s.launcher.preflight(asking, s.log)
 	switch {
 	case err == nil:
 		s.log.Debug("preflight passed")
@@ -88,105 +80,6 @@ func (s *Service) whenStopping(ctx context.Context, f func()) (called func() boo
 		f()
 	}()
 	return over
-}
-
-// lastMoment is what a process that has answered has left to end.
-const lastMoment = time.Second
-
-// askSuccessor starts the next build only to be asked, and waits for its end. SIGHUP to
-// the whole unit (systemctl kill, a logrotate script) is no answer of the build: a
-// process that it has killed is asked again.
-func (s *Service) askSuccessor(ctx context.Context) error {
-	for try := 1; ; try++ {
-		sleep(ctx, strayPause(try))
-		state, err := s.askOnce(ctx)
-		if state == nil || !killedBy(state, syscall.SIGHUP) || try == maxStarts {
-			return err
-		}
-		s.log.Info("a preflight was killed by a SIGHUP that was not for it; it is asked again", "pid", state.Pid())
-	}
-}
-
-// askOnce returns the answer, and how a process has ended that gave none.
-func (s *Service) askOnce(ctx context.Context) (unanswered *os.ProcessState, err error) {
-	start, line, theirs, err := s.prepare(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer line.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	said := new(tail)
-	var cmd *exec.Cmd
-	err = whenNotBusy(func() error {
-		cmd = exec.CommandContext(ctx, start.path)
-		cmd.Args, cmd.Env, cmd.Dir = start.Argv, preflightEnviron(start.Environ), start.Dir
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = stdio[0], said, said
-		cmd.ExtraFiles = withoutOthers([]*os.File{nil, nil, nil, theirs})[handoverFD:]
-		cmd.WaitDelay = lastMoment // of who has inherited stderr
-		return cmd.Start()
-	})
-	theirs.Close()
-	if err != nil {
-		return nil, start.failed(err)
-	}
-	answers := make(chan error, 1)
-	go func() { answers <- hearAnswer(line) }()
-	exited := make(chan struct{})
-	go func() {
-		defer close(exited)
-		_ = cmd.Wait() // what matters is in cmd.ProcessState
-	}()
-
-	answer := io.EOF
-	select {
-	case answer = <-answers:
-		if !errors.Is(answer, io.EOF) {
-			defer time.AfterFunc(lastMoment, cancel).Stop()
-		}
-		<-exited
-	case <-exited:
-		select {
-		case answer = <-answers:
-		case <-time.After(lastMoment):
-			// Somebody else holds the other end: it has said nothing that counts.
-		}
-	}
-	switch {
-	case !errors.Is(answer, io.EOF):
-		return nil, answer
-	case ctx.Err() != nil:
-		f := openly(fmt.Errorf("%w: PID %d has not answered within %v (Config.ReadyTimeout)", ErrTimedOut, cmd.Process.Pid, s.config.ReadyTimeout))
-		f.words = said.remark()
-		return nil, f
-	}
-	f := ended(cmd.ProcessState, said.remark())
-	f.public += ", without an answer"
-	return cmd.ProcessState, f
-}
-
-// hearAnswer returns nil if the process at the other end could follow, the reason
-// if it could not, and io.EOF if it does not say.
-func hearAnswer(line *handover.Conn) error {
-	for {
-		m, fds, err := line.Receive()
-		closeAll(fds)
-		switch {
-		case errors.Is(err, handover.ErrUnknownType):
-			continue
-		case errors.Is(err, io.EOF):
-			return io.EOF
-		case err != nil:
-			return fmt.Errorf("%w: %w", ErrProtocol, err)
-		}
-		// The words are those of a successor: every version of the protocol has them.
-		switch m := m.(type) {
-		case handover.Ready:
-			return speaks(m.Protocol)
-		case handover.Refuse:
-			return refused(m)
-		}
-	}
 }
 
 // recordRefusal logs why a preflight was refused.

@@ -128,7 +128,11 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	signal.Notify(stop, s.stopSignals()...)
 	defer signal.Stop(stop)
 
-	s.checkSettings()
+	_, quota := s.store.Used()
+	unit := s.launcher.unit
+	for _, err := range s.config.contradictions(unit, s.keeper != nil, quota, checkCgroup(unit.invocation)) {
+		s.log.Error("the unit does not fit the service", "error", err)
+	}
 	s.reserve.fill()
 	defer s.reserve.empty()
 	if !s.byHand {

@@ -16,6 +16,7 @@ import (
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/notify"
 	"github.com/instar-project/instar/reload/internal/intake"
 )
@@ -25,18 +26,15 @@ import (
 type Service struct {
 	config   Config
 	log      *slog.Logger
-	started  Command // by systemd or the predecessor
-	logs     logs
 	sockets  *activation.Set
 	notifier *notify.Notifier
 
-	intake *intake.Intake
+	intake   *intake.Intake
+	launcher launcher
 
 	pid         int
 	generation  int          // counted from 1 since the unit was started
-	supervised  bool         // systemd itself has started this process
 	byHand      bool         // nobody would follow an upgrade, and SIGHUP stops
-	invocation  string       // INVOCATION_ID of the unit
 	keeper      Keeper       // nil: nothing is kept
 	keeps       atomic.Bool  // there is a keeper, for Snapshot
 	predecessor *predecessor // nil: systemd has started this process
@@ -53,8 +51,6 @@ type Service struct {
 	mu      sync.Mutex
 	given   []io.Closer // what the getters have returned
 	refusal error       // the last error that a getter returned
-
-	startedWith string // what generations pass on
 
 	shell
 }
@@ -93,26 +89,29 @@ func Open(config Config) (*Service, error) {
 	}
 	s := &Service{
 		config:     config,
-		started:    atStart,
-		logs:       findLogs(),
 		log:        config.Logger,
 		generation: 1,
 		pid:        os.Getpid(),
-		supervised: supervised(os.LookupEnv, os.Getpid()),
-		invocation: os.Getenv("INVOCATION_ID"),
 		met:        make(chan struct{}, 1),
 		reloads:    make(chan os.Signal, 1),
 		preflights: make(chan struct{}, 1),
 	}
 	s.shell.init()
-	s.byHand = !s.supervised && os.Getenv("NOTIFY_SOCKET") == ""
+	s.launcher.config, s.launcher.started, s.launcher.logs = &s.config, atStart, findLogs()
+	if config.Command != nil {
+		s.launcher.ask = func(ctx context.Context) (Command, error) { return s.config.Command(ctx, s) }
+	}
+	unit := &s.launcher.unit
+	unit.supervised, unit.invocation = supervised(os.LookupEnv, os.Getpid()), os.Getenv("INVOCATION_ID")
+	s.byHand = !unit.supervised && os.Getenv("NOTIFY_SOCKET") == ""
 	if !s.byHand {
 		signal.Notify(s.reloads, reloadSignal)
 	}
 
 	if s.notifier, err = notify.Take(); err == nil {
 		s.notifier.Report(s.reportNotifier)
-		s.config.watchdog, err = notify.WatchdogInterval()
+		s.launcher.address, unit.listens = s.notifier.Address(), s.notifier != nil
+		unit.watchdog, err = notify.WatchdogInterval()
 	}
 	if err == nil {
 		err = s.arrive()
@@ -236,6 +235,26 @@ func (s *Service) Files(name string, checks ...activation.Check) ([]*os.File, er
 // Generation is this process's number: 1 for the one that systemd has started,
 // one more for each successor.
 func (s *Service) Generation() int { return s.generation }
+
+// Command returns what this process was started with, by systemd or by its
+// predecessor, whatever the program has made of os.Args, of its environment and of its
+// directory since. Dir is "" if that is not known. The slices are the caller's.
+func (s *Service) Command() Command { return s.launcher.own() }
+
+// MaxStartedWith is how long the text of SetStartedWith may be.
+const MaxStartedWith = handover.MaxStartedWith
+
+// StartedWith is the text of SetStartedWith, noted by this generation or one before it;
+// "" if there is none.
+func (s *Service) StartedWith() string { return s.launcher.note.get() }
+
+// SetStartedWith notes how systemd has started the service, in a text for every later
+// generation to know: its sandbox and its limits come from there, whatever the unit
+// says by then. A service that systemd starts anew begins without. The error is that
+// of a text longer than MaxStartedWith.
+//
+// Package status uses it; there is one text a service.
+func (s *Service) SetStartedWith(text string) error { return s.launcher.note.set(text) }
 
 // Config is what Open was given, defaults filled in.
 func (s *Service) Config() Config { return s.config }

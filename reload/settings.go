@@ -13,8 +13,7 @@ type settings struct {
 	supervised bool          // systemd itself has started this process
 	listens    bool          // systemd listens to what it says (NOTIFY_SOCKET)
 	watchdog   time.Duration // WatchdogSec=; 0: none
-	store      int           // FileDescriptorStoreMax=
-	elsewhere  error         // what checkCgroup returns
+	invocation string        // INVOCATION_ID; "": systemd has started no unit here
 }
 
 // supervised reports whether systemd has started the process pid; it tells its own
@@ -35,36 +34,22 @@ func (unit settings) checkListening() error {
 
 // contradictions returns what in the unit does not go together with c, a sentence
 // each that names the directive to write. The service works until it matters. keeps:
-// it has a Keeper. What takes a bus to know is in package status.
-func (c Config) contradictions(unit settings, keeps bool) []error {
+// it has a Keeper. store is FileDescriptorStoreMax=. elsewhere is the error of checkCgroup.
+// Package status finds the contradictions that take a bus to know.
+func (c Config) contradictions(unit settings, keeps bool, store int, elsewhere error) []error {
 	var all []error
 	if err := unit.checkListening(); err != nil {
 		all = append(all, fmt.Errorf("this service cannot be upgraded: %w", err))
 	}
-	if unit.elsewhere != nil {
-		all = append(all, fmt.Errorf("this service cannot be upgraded: %w", unit.elsewhere))
+	if elsewhere != nil {
+		all = append(all, fmt.Errorf("this service cannot be upgraded: %w", elsewhere))
 	}
 	if unit.watchdog > 0 && unit.watchdog <= c.Probation {
 		all = append(all, fmt.Errorf("WatchdogSec=%v is not longer than the probation of %v (Config.Probation): systemd would stop the unit, predecessor included, before the predecessor takes back: write WatchdogSec=%v in [Service], or more; see systemd.service(5)",
 			unit.watchdog, c.Probation, 2*c.Probation))
 	}
-	if keeps && unit.listens && unit.store == 0 {
+	if keeps && unit.listens && store == 0 {
 		all = append(all, errors.New("the service has a Keeper and its unit no store (FDSTORE is not set), so what it keeps cannot outlive the process: write FileDescriptorStoreMax=64 in [Service], or more; see systemd.service(5)"))
 	}
 	return all
-}
-
-// settings are those that cost nothing to know.
-func (s *Service) settings() settings {
-	return settings{supervised: s.supervised, listens: s.notifier != nil, watchdog: s.config.watchdog}
-}
-
-// checkSettings logs what Config.contradictions finds.
-func (s *Service) checkSettings() {
-	unit := s.settings()
-	unit.elsewhere = checkCgroup(s.invocation)
-	_, unit.store = s.store.Used()
-	for _, err := range s.config.contradictions(unit, s.keeper != nil) {
-		s.log.Error("the unit does not fit the service", "error", err)
-	}
 }

@@ -12,18 +12,19 @@ func TestContradictions(t *testing.T) {
 		probation time.Duration
 		unit      settings
 		keeps     bool
+		store     int
 		want      []string // the directives to write
 	}{
-		{"outside systemd", time.Minute, settings{}, true, nil},
-		{"all fits", time.Minute, settings{true, true, 2 * time.Minute, 64, nil}, true, nil},
-		{"no watchdog", time.Minute, settings{true, true, 0, 0, nil}, false, nil},
-		{"Type=simple", 0, settings{supervised: true}, false, []string{"Type=notify-reload"}},
-		{"a successor has no such word", 0, settings{}, false, nil},
-		{"watchdog", time.Minute, settings{true, true, time.Minute, 0, nil}, false, []string{"WatchdogSec=2m0s"}},
-		{"no store", 0, settings{true, true, 0, 0, nil}, true, []string{"FileDescriptorStoreMax="}},
-		{"all at once", time.Hour, settings{false, true, time.Second, 0, nil}, true, []string{"WatchdogSec=2h", "FileDescriptorStoreMax="}},
+		{"outside systemd", time.Minute, settings{}, true, 0, nil},
+		{"all fits", time.Minute, settings{supervised: true, listens: true, watchdog: 2 * time.Minute}, true, 64, nil},
+		{"no watchdog", time.Minute, settings{supervised: true, listens: true, watchdog: 0}, false, 0, nil},
+		{"Type=simple", 0, settings{supervised: true}, false, 0, []string{"Type=notify-reload"}},
+		{"a successor has no such word", 0, settings{}, false, 0, nil},
+		{"watchdog", time.Minute, settings{supervised: true, listens: true, watchdog: time.Minute}, false, 0, []string{"WatchdogSec=2m0s"}},
+		{"no store", 0, settings{supervised: true, listens: true, watchdog: 0}, true, 0, []string{"FileDescriptorStoreMax="}},
+		{"all at once", time.Hour, settings{supervised: false, listens: true, watchdog: time.Second}, true, 0, []string{"WatchdogSec=2h", "FileDescriptorStoreMax="}},
 	} {
-		got := Config{Probation: c.probation}.contradictions(c.unit, c.keeps)
+		got := Config{Probation: c.probation}.contradictions(c.unit, c.keeps, c.store, nil)
 		if len(got) != len(c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 			continue

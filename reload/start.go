@@ -17,22 +17,8 @@ type starting struct{ cancel context.CancelFunc }
 // started is what has become of it.
 type started struct {
 	from *starting
-	next *successor
+	next launched
 	err  error
-}
-
-// maxStarts is how often a successor is started that somebody kills by the reload
-// signal before it can handle it.
-const maxStarts = 4
-
-// strayPause is how long to wait before the start of the n-th process for an attempt.
-// systemd looks for new processes of a unit that it signals until it finds none.
-func strayPause(n int) time.Duration {
-	const shortest = 100 * time.Millisecond
-	if n <= 1 {
-		return 0
-	}
-	return shortest << (n - 2)
 }
 
 // beginStart starts a successor: the first one of this attempt, or another.
@@ -46,7 +32,7 @@ func (s *Service) beginStart() {
 		ready := make(chan started, 1)
 		go func() {
 			sleep(ctx, pause)
-			next, err := s.spawn(ctx)
+			next, err := s.launcher.launch(ctx)
 			ready <- started{one, next, err}
 		}()
 		r := started{from: one}
@@ -65,17 +51,9 @@ func (s *Service) beginStart() {
 	}()
 }
 
-// sleep returns after d, or when ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
-
-// abandon ends a process that nobody wants any more.
+// abandon ends a process that is not needed any more.
 func (r started) abandon() {
-	if r.next == nil {
+	if r.err != nil {
 		return
 	}
 	_ = r.next.process.Kill()
@@ -95,8 +73,7 @@ func (s *Service) startEnded(r started) {
 		s.step(generation.Event{Kind: generation.SpawnFailed, Err: r.err})
 		return
 	}
-	r.next.start = s.starts
-	s.successor = r.next
-	s.await(r.next)
+	s.successor = newSuccessor(r.next, s.starts)
+	s.await(s.successor)
 	s.log.Info("upgrade begun", "attempt", s.attempt, "successor", r.next.process.Pid)
 }

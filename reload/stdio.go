@@ -55,14 +55,14 @@ func isAt(f *os.File, path string) bool {
 // successorStdio is what a successor gets as descriptors 0 to 2: those of this process,
 // but of a log file that was rotated the new one, as after a restart. left says which
 // could not be opened; the caller closes opened.
-func (s *Service) successorStdio() (files []*os.File, opened []*os.File, left []string) {
+func (l *launcher) successorStdio() (files []*os.File, opened []*os.File, left []string) {
 	files = append(files, stdio[:]...)
-	for i, path := range s.logs {
+	for i, path := range l.logs {
 		f := files[i+1]
 		if path == "" || isAt(f, path) {
 			continue
 		}
-		if i == 1 && path == s.logs[0] {
+		if i == 1 && path == l.logs[0] {
 			files[2] = files[1] // one file for both, as systemd opens it
 			continue
 		}

@@ -22,7 +22,7 @@ func TestSuccessorStdio(t *testing.T) {
 	before := stdio
 	defer func() { stdio = before }()
 	stdio[1], stdio[2] = file, file
-	s := &Service{logs: findLogs()}
+	s := &launcher{logs: findLogs()}
 	if s.logs != (logs{path, path}) {
 		t.Fatalf("the logs are %q, want %s", s.logs, path)
 	}

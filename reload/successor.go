@@ -1,13 +1,11 @@
 package reload
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,16 +18,12 @@ import (
 
 // successor is the process that is to follow this one, from here.
 type successor struct {
-	process     *os.Process
-	line        *handover.Conn
-	build       string
-	adopts      bool     // it wants what is in the store
-	poises      bool     // it says when this process may end
-	left        []string // what it was started without: see Command.LeftBehind
-	startedWith string   // see Command.StartedWith
-	started     time.Time
-	start       int       // its number in the attempt, from 1
-	late        *deadline // for what is expected of the successor
+	launched
+	build  string
+	adopts bool      // it wants what is in the store
+	poises bool      // it says when this process may end
+	start  int       // its number in the attempt, from 1
+	late   *deadline // for what is expected of the successor
 
 	heard      atomic.Bool   // it has said something
 	superseded atomic.Bool   // it has a successor of its own, or is about to
@@ -45,39 +39,13 @@ type successor struct {
 // exit when its time to drain is over.
 const drainGrace = 5 * time.Second
 
-// spawn starts a process that is to be a successor.
-func (s *Service) spawn(ctx context.Context) (*successor, error) {
-	start, line, theirs, err := s.prepare(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer theirs.Close()
-	files, opened, left := s.successorStdio()
-	for _, f := range opened {
-		defer f.Close()
-	}
-	var process *os.Process
-	err = whenNotBusy(func() error {
-		process, err = os.StartProcess(start.path, start.Argv, &os.ProcAttr{
-			Dir:   start.Dir,
-			Env:   successorEnviron(start.Environ, s.notifier.Address()),
-			Files: withoutOthers(append(files, theirs)),
-		})
-		return err
-	})
-	if err != nil {
-		line.Close()
-		return nil, start.failed(err)
-	}
-	return &successor{
-		process: process, line: line, started: time.Now(), poised: make(chan struct{}), ended: make(chan struct{}),
-		left: bounded(slices.Concat(start.LeftBehind, left)), startedWith: start.StartedWith,
-	}, nil
+func newSuccessor(l launched, start int) *successor {
+	return &successor{launched: l, start: start, poised: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // await begins to wait for what becomes of the successor, and greets it.
 func (s *Service) await(next *successor) {
-	hello := s.hello(next.startedWith)
+	hello := s.hello(next.command.StartedWith)
 	next.late = newDeadline(func() {
 		err := timedOut(next.process.Pid, s.Phase(), s.config.ReadyTimeout)
 		s.post(next, generation.Event{Kind: generation.SuccessorLate, Err: err})
@@ -117,8 +85,8 @@ func (s *Service) hello(startedWith string) handover.Hello {
 		Build:      s.config.Build,
 
 		StartedWith: startedWith,
-		Stdout:      s.logs[0],
-		Stderr:      s.logs[1],
+		Stdout:      s.launcher.logs[0],
+		Stderr:      s.launcher.logs[1],
 
 		DrainUSec: s.config.DrainTimeout.Microseconds(),
 		EndUSec:   s.config.EndTimeout.Microseconds(),
@@ -257,25 +225,4 @@ func heardFromSuccessor(next *successor, m handover.Message) (generation.Event, 
 		return generation.Event{Kind: generation.SuccessorStopping}, true
 	}
 	return generation.Event{}, false
-}
-
-// speaks returns why this build cannot talk to one that speaks v; nil: it can.
-func speaks(v handover.Version) error {
-	if handover.Current.Speaks(v) {
-		return nil
-	}
-	return openly(fmt.Errorf("%w: %w", ErrProtocol, &handover.VersionError{Ours: handover.Current, Theirs: v}))
-}
-
-// refused is the reason of a build that will not follow.
-func refused(m handover.Refuse) error {
-	kind := ErrRefused
-	if !handover.Current.Speaks(m.Protocol) {
-		kind = ErrProtocol
-	}
-	f := heard(kind, m.Reason, m.Public, m.Errno)
-	if m.Unexplained {
-		f.causes = append(f.causes, errUnexplained)
-	}
-	return f
 }

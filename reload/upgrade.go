@@ -68,7 +68,7 @@ func (s *Service) verdict() Verdict {
 	}
 	if s.successor != nil {
 		v.To.PID, v.To.Build = s.successor.process.Pid, s.successor.build
-		v.LeftBehind = s.successor.left
+		v.LeftBehind = s.successor.command.LeftBehind
 	}
 	if s.upgrade.reason != nil {
 		f := s.failure(s.successor.explain(s.upgrade.reason))
