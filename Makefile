@@ -3,7 +3,7 @@
 
 GO      ?= go
 TOOL     = tool -modfile=$(CURDIR)/tools/go.mod
-PROOF    = $(GO) -C integration run
+PROVE    = $(GO) -C integration run ./prove
 VERSIONS = 254,257,262
 
 .PHONY: help
@@ -12,7 +12,7 @@ help: ## list the targets
 
 .PHONY: demo
 demo: tools ## an upgrade under load on real systemd, live in the terminal
-	@$(PROOF) ./demo
+	@$(PROVE) demo
 
 .PHONY: test
 test: tools check unit integration ## everything: checks, unit tests, integration tests on systemd 257
@@ -68,27 +68,27 @@ check-deb: deb ## build it, and run lintian on it
 
 .PHONY: bench-core
 bench-core: tools ## the cost of Instar, as ratios within one run
-	@$(PROOF) ./benchcore
+	@$(PROVE) core
 
 .PHONY: store
 store: tools ## the store when every process dies: nothing is lost, and the cost, on systemd 254, 257 and 262
-	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROOF) ./storeproof
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROVE) store
 
 .PHONY: cli
 cli: tools ## the command line sets up working services and tells the truth, on systemd 254, 257 and 262
-	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROOF) ./cliproof
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROVE) cli
 
 .PHONY: faults
 faults: tools ## every fault at every step of an upgrade under load, on systemd 254, 257 and 262 (BUSY=15: on a full machine)
-	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROOF) ./faults $(if $(BUSY),-busy $(BUSY))
+	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROVE) faults $(if $(BUSY),-busy $(BUSY))
 
 .PHONY: soak
 soak: tools ## 1,000 upgrades in a row under load, a tenth of them to bad builds, on systemd 257
-	@$(PROOF) ./soak/run
+	@$(PROVE) soak
 
 .PHONY: h2idle
 h2idle: tools ## 20 upgrades under 500 idle connections of HTTP/2, 40 ms away, on systemd 257
-	@$(PROOF) ./idleproof
+	@$(PROVE) h2idle
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for a while (FUZZTIME=20s)

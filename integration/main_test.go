@@ -8,16 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/instar-project/instar/integration/deploy"
 	"github.com/instar-project/instar/integration/machine"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // builder builds each service once for all tests.
-var builder *deploy.Builder
+var builder *stage.Builder
 
 func TestMain(m *testing.M) {
 	var err error
-	if builder, err = deploy.NewBuilder(); err != nil {
+	if builder, err = stage.NewBuilder(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

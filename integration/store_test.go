@@ -14,8 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/instar-project/instar/integration/storeproof/members"
-	"github.com/instar-project/instar/integration/storeproof/probing"
+	"github.com/instar-project/instar/integration/prove/store/members"
+	"github.com/instar-project/instar/integration/prove/store/probing"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // onChat tells a story of people in a chat room, none of whom may lose anything.
@@ -110,7 +111,7 @@ type probe struct{ *site }
 
 func onProbe(t *testing.T, story func(p probe), settings ...string) {
 	onEach(t, func(t *testing.T, s *site) {
-		s.must(probing.Install(s.ctx, s.machine, builder, settings...))
+		s.must(probing.Install(s.ctx, stage.On(s.machine, builder), settings...))
 		story(probe{s})
 	})
 }

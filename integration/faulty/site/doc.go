@@ -3,11 +3,10 @@
 // through which faults are ordered. One machine holds several instances of the
 // service at a time, each on a port of its own.
 //
-//	s, err := site.Open(ctx, machine.V257, builds)
-//	defer s.Close()
+//	s, err := site.Install(ctx, there, builds...)
 //	lane, err := s.Lane(ctx, 8081, "good")
 //	lane.Deploy("trial")
 //	err = lane.Reload(ctx)
 //
-// A Site owns its machine. Connections that Dial returns are the caller's.
+// Connections that Dial returns are the caller's.
 package site

@@ -3,17 +3,13 @@ package site
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/instar-project/instar/integration/faulty/inject"
 )
@@ -44,7 +40,7 @@ func (s *Site) Lane(ctx context.Context, port int, build string) (*Lane, error) 
 	if err := l.Deploy(build); err != nil {
 		return nil, err
 	}
-	return l, s.manager.Start(ctx, instance(socketUnit, port), l.unit)
+	return l, s.Manager.Start(ctx, instance(socketUnit, port), l.unit)
 }
 
 // Unit is the name of the service's unit.
@@ -69,12 +65,12 @@ func (l *Lane) Deploy(build string) error {
 }
 
 // Reload is systemctl reload.
-func (l *Lane) Reload(ctx context.Context) error { return l.Site.manager.Reload(ctx, l.unit) }
+func (l *Lane) Reload(ctx context.Context) error { return l.Site.Manager.Reload(ctx, l.unit) }
 
 // Reset begins anew, whatever has become of the service: the last resort after a
 // cell that has failed.
 func (l *Lane) Reset(ctx context.Context, build string) error {
-	_, _ = l.Site.manager.Systemctl(ctx, "kill", "--kill-whom=all", "--signal=SIGKILL", l.unit)
+	_, _ = l.Site.Manager.Systemctl(ctx, "kill", "--kill-whom=all", "--signal=SIGKILL", l.unit)
 	if err := l.Deploy(build); err != nil {
 		return err
 	}
@@ -82,7 +78,7 @@ func (l *Lane) Reset(ctx context.Context, build string) error {
 }
 
 // Restart is systemctl restart.
-func (l *Lane) Restart(ctx context.Context) error { return l.Site.manager.Restart(ctx, l.unit) }
+func (l *Lane) Restart(ctx context.Context) error { return l.Site.Manager.Restart(ctx, l.unit) }
 
 // Dial connects to the service.
 func (l *Lane) Dial(ctx context.Context) (net.Conn, error) {
@@ -133,26 +129,7 @@ func (l *Lane) Ask(ctx context.Context) (Who, error) {
 }
 
 // Processes are the PIDs on this host of the unit's control group.
-func (l *Lane) Processes() ([]int, error) {
-	group := filepath.Join(l.Site.Machine.Root(), "sys/fs/cgroup/system.slice/system-faulty.slice", l.unit, "cgroup.procs")
-	text, err := os.ReadFile(group)
-	if os.IsNotExist(err) {
-		return nil, nil // the service is not running
-	} else if errors.Is(err, unix.ENODEV) {
-		return nil, nil // it has just ended
-	} else if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for field := range strings.FieldsSeq(string(text)) {
-		pid, err := strconv.Atoi(field)
-		if err != nil {
-			return nil, err
-		}
-		pids = append(pids, pid)
-	}
-	return pids, nil
-}
+func (l *Lane) Processes() ([]int, error) { return l.Site.Processes(l.unit) }
 
 // Condition is how systemd sees the service.
 type Condition struct {
@@ -165,7 +142,7 @@ type Condition struct {
 
 // Condition asks systemd.
 func (l *Lane) Condition(ctx context.Context) (Condition, error) {
-	p, err := l.Site.manager.Show(ctx, l.unit, "ActiveState", "SubState", "MainPID", "NRestarts", "StatusText", "StatusErrno")
+	p, err := l.Site.Manager.Show(ctx, l.unit, "ActiveState", "SubState", "MainPID", "NRestarts", "StatusText", "StatusErrno")
 	if err != nil {
 		return Condition{}, err
 	}

@@ -1,0 +1,69 @@
+// Package stage is where services are upgraded in tests and proofs: a machine, the builds
+// of the services, and their units. As in a deployment, a binary is replaced by rename.
+package stage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Source is where a folder of Instar's source tree lies, such as "examples/web".
+func Source(ctx context.Context, folder string) (dir string, err error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/instar-project/instar").Output()
+	if err != nil {
+		return "", fmt.Errorf("stage: find Instar's source tree: %w (run this in its folder integration)", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(root)), folder), nil
+}
+
+// Builder builds binaries into a directory of its own. Close removes it.
+type Builder struct {
+	dir  string
+	mu   sync.Mutex
+	done map[string]string // by package and flags
+}
+
+// NewBuilder makes the directory.
+func NewBuilder() (*Builder, error) {
+	dir, err := os.MkdirTemp("", "instar-build-")
+	if err != nil {
+		return nil, fmt.Errorf("stage: %w", err)
+	}
+	return &Builder{dir: dir, done: make(map[string]string)}, nil
+}
+
+// Close removes all that was built.
+func (b *Builder) Close() error { return os.RemoveAll(b.dir) }
+
+// Build builds the package in a folder of the source tree, such as "examples/web",
+// as its own module has it, static and with the stamps, each "name=value" for a
+// string variable of its package main. The path it returns stays valid until Close.
+// Each package is built once for the same stamps.
+func (b *Builder) Build(ctx context.Context, folder string, stamps ...string) (path string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ldflags := "-s -w"
+	for _, s := range stamps {
+		ldflags += " -X main." + s
+	}
+	key := folder + " " + ldflags
+	if path, ok := b.done[key]; ok {
+		return path, nil
+	}
+	path = filepath.Join(b.dir, fmt.Sprintf("%s-%d", filepath.Base(folder), len(b.done)))
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", path)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if cmd.Dir, err = Source(ctx, folder); err != nil {
+		return "", err
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("stage: in %s: %s: %w\n%s", folder, strings.Join(cmd.Args, " "), err, out)
+	}
+	b.done[key] = path
+	return path, nil
+}
