@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An attempt that a signal of somebody else's has caused, and that has failed, is not
-// what the next systemctl reload ends with.
+// The next systemctl reload does not report a failed attempt that a foreign signal
+// has caused.
 func TestReloadIsNotToldOfAnotherAttempt(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		d := installStatusd(s)

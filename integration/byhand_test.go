@@ -37,8 +37,8 @@ func TestByHand(t *testing.T) {
 	})
 }
 
-// Where systemd does not listen to the service, nobody would follow an upgrade: it fails
-// with the line to write, and the service goes on.
+// Where systemd does not listen to the service, an upgrade would end it: the upgrade
+// fails with the line to write, and the service goes on.
 func TestReloadOfAnotherType(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.release("web", "examples/web", "version=v1")

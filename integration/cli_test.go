@@ -140,7 +140,7 @@ exec `+enter("sh")+` -c "$*"`)
 	return folder
 }
 
-// The command line as its users meet it: what it prints and exits with on a real
+// The command line as its users meet it: its output and exit status on a real
 // systemd, through upgrades that succeed, fail, and are refused; by a user of the
 // machine, and from another one.
 func TestCommandLine(t *testing.T) {
@@ -154,7 +154,7 @@ func TestCommandLine(t *testing.T) {
 	})
 }
 
-// units looks at what only the command line asks of package units.
+// units tests the calls of package units that only the command line makes.
 func (d statusd) units() {
 	d.Helper()
 	conn := d.site.units()

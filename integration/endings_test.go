@@ -79,7 +79,8 @@ func TestHangupOfTheWholeUnit(t *testing.T) {
 			}
 			s.must(held.release())
 		}
-		// Nothing more comes of it: what a stray signal has begun would be there by now.
+		// Nothing more comes of it: an upgrade that a stray signal has begun would show
+		// by now.
 		time.Sleep(time.Second)
 		if status := s.show("web", "StatusText"); !strings.HasPrefix(status, "generation 3 ") {
 			t.Errorf("StatusText is %q", status)
@@ -154,7 +155,7 @@ func TestStopWhenThePredecessorEnds(t *testing.T) {
 }
 
 // A predecessor that hangs while it watches a successor on trial is killed when that one
-// has proven itself: nobody else would end the trial.
+// has proven itself: no other process would end the trial.
 func TestPredecessorHangsInProbation(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
 		predecessor, successor, reloaded := s.begin("probation=1s")

@@ -29,7 +29,7 @@ func TestSuccessorsDescriptors(t *testing.T) {
 			return err == nil && strings.Contains(string(environ), "INSTAR_HANDOVER_FD=3")
 		})
 		// The dynamic linker has something more open for a moment.
-		s.eventually("the successor has open what it was started with", func() bool {
+		s.eventually("the successor has its first descriptors open", func() bool {
 			var open []string
 			for _, link := range glob(fmt.Sprintf("/proc/%d/fd/*", successor)) {
 				open = append(open, filepath.Base(link))
@@ -86,7 +86,7 @@ func TestHundredReloads(t *testing.T) {
 			pid := s.mainPID("web")
 			return len(glob(fmt.Sprintf("/proc/%d/fd/*", pid))), len(glob(fmt.Sprintf("/proc/%d/task/*", pid)))
 		}
-		s.reload("web") // the first successor is the measure: it has what a successor has
+		s.reload("web") // the first successor is the measure for the later ones
 		s.ask("/")
 		descriptors, threads := settled()
 		for range 99 {

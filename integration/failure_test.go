@@ -89,7 +89,8 @@ func (s *site) pids(service string) []string {
 	return strings.Fields(out)
 }
 
-// Wrong sockets make the first start fail with a sentence that says what to change.
+// Wrong sockets make the first start fail with a sentence that names the line to
+// change.
 func TestWrongSocket(t *testing.T) {
 	for _, c := range []struct{ name, socket, journal string }{
 		{"datagram", "FileDescriptorName=http\nListenDatagram=8080", "ListenStream="},
@@ -120,15 +121,15 @@ func TestWrongSocket(t *testing.T) {
 	}
 }
 
-// acceptYes starts a service per connection, which is what the service must refuse.
+// acceptYes starts a service per connection, which the service must refuse.
 func acceptYes(s *site) {
 	s.release("web", "examples/web", "version=v1")
 	s.must(s.manager.InstallUnit("web.socket", "[Socket]\nListenStream=8080\nAccept=yes\n"))
 	s.must(s.manager.InstallUnit("web@.service", "[Service]\nType=notify-reload\nExecStart="+s.binary("web")+"\n"))
 	s.must(s.manager.DaemonReload(s.ctx))
 	s.must(s.manager.Start(s.ctx, "web.socket"))
-	_, _ = s.tryAsk("/") // what it answers is nothing
-	s.eventually("the journal says what is wrong", func() bool {
+	_, _ = s.tryAsk("/") // there is no answer
+	s.eventually("the journal has the reason", func() bool {
 		return strings.Contains(s.journal(), "Accept=no")
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A manager that does not read, with its queue full, is told what it has missed as soon
-// as it reads again: here that the predecessor, which has taken back, is main. It serves
+// A manager that does not read, with its queue full, gets the missed messages as soon as
+// it reads again: here that the predecessor, which has taken back, is main. It serves
 // meanwhile.
 func TestSystemdIsToldLater(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {

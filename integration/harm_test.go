@@ -16,21 +16,20 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-// A harm is what a rule of units.Verify warns of, to be seen on real systemd:
-// it happens to the units that Write writes once they are changed, and not
-// before.
+// A harm is the damage that a rule of units.Verify warns of, shown on real systemd:
+// it happens to the units that Write writes once they are changed, and not before.
 type harm struct {
 	rule   string
 	bad    map[string]string // drop-ins, by "web.service.d/bad.conf"; "-web.socket" takes a unit away
-	edit   [2]string         // or a line of web.service, and what to make of it
+	edit   [2]string         // or a line of web.service, and its replacement
 	with   map[string]string // drop-ins for both runs
 	store  int               // Service.Store, and Options.Store
-	before func(s *site)     // what else the machine needs; nil: nothing
+	before func(s *site)     // further preparations in the machine; nil: none
 	lowest int               // the first systemd it happens on; 0: all
 	last   int               // the last one; 0: all
 
-	// happens provokes the harm, with the socket started, and says what it has
-	// seen of it; "" for nothing.
+	// happens provokes the harm, with the socket started, and describes it; "" if
+	// there was none.
 	happens func(s *site) string
 }
 

@@ -16,7 +16,7 @@ import (
 // and source.
 func TestHostsUserManager(t *testing.T) {
 	if os.Getenv("INSTAR_SYSTEMD") == "host" {
-		t.Skip("this is what the test would start")
+		t.Skip("the test starts this one itself")
 	}
 	source, err := filepath.Abs("..")
 	if err != nil {

@@ -32,9 +32,9 @@ func (s *site) get(c net.Conn, path string) {
 	s.must(err)
 }
 
-// What HTTP is made of with the libraries of others moves at an upgrade, and none of it
-// waits for Linger, which is longer than the drain: HTTP/2 by golang.org/x/net, gRPC,
-// WebSockets, server-sent events.
+// HTTP by the libraries of others moves at an upgrade, and nothing waits for Linger,
+// which is longer than the drain: HTTP/2 by golang.org/x/net, gRPC, WebSockets,
+// server-sent events.
 func TestWebLibraries(t *testing.T) { onEach(t, webLibraries) }
 
 func webLibraries(t *testing.T, s *site) {
@@ -68,7 +68,7 @@ func webLibraries(t *testing.T, s *site) {
 			s.gone(predecessor)
 		}
 	}, 1, 2, 3)
-	// A connection that nobody tells anything keeps the predecessor.
+	// A connection that is not told keeps the predecessor.
 	untold := s.dial(addresses["push"])
 	predecessor := s.mainPID("webd")
 	s.must(syscall.Kill(s.upgrade("webd"), syscall.SIGKILL))
@@ -83,8 +83,8 @@ func webLibraries(t *testing.T, s *site) {
 	}
 }
 
-// A service that stops waits for nobody who has nothing to ask: nobody accepts, and
-// who connects waits for the next start.
+// A service that stops does not wait for idle clients: no generation accepts, and
+// new connections wait for the next start.
 func TestRestartWithIdleConnection(t *testing.T) { onEach(t, restartWithIdleConnection) }
 
 func restartWithIdleConnection(t *testing.T, s *site) {

@@ -29,8 +29,9 @@ func (s *site) instar() func(args ...string) (string, error) {
 // http1 leaves the clients of HTTP/2 out.
 func http1(c *load.Config) { c.HTTP2 = load.Clients{} }
 
-// What instar init writes has nothing that anything objects to, hardly a way out of
-// its sandbox, and is upgraded ten times under load; the service is on the bus.
+// No check objects to the units of instar init, they leave hardly a way out of the
+// sandbox, and the service is upgraded ten times under load; the service is on the
+// bus.
 func TestInit(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		instar := s.instar()
@@ -119,7 +120,7 @@ func TestInit(t *testing.T) {
 			t.Errorf("the helper has not said why\n%s", journal)
 		}
 
-		// What somebody has changed stays.
+		// A changed file stays.
 		const unit = "/etc/systemd/system/web.service"
 		s.must(s.machine.WriteFile(unit, []byte("[Service]\nType=notify\n"), 0o644))
 		if out, err := instar(args...); err == nil || out != "" {

@@ -96,7 +96,7 @@ func (d statusd) needed(expression string) {
 	})
 }
 
-// leftBehind is what the last verdict in the journal says of that.
+// leftBehind is the list in the last verdict in the journal.
 func (d statusd) leftBehind() string {
 	d.Helper()
 	d.must(d.machine.SyncJournal(d.ctx))

@@ -69,7 +69,7 @@ func bootWith(t *testing.T, v machine.Version, o machine.Options) *site {
 	return &site{T: t, ctx: ctx, machine: m, manager: m.System(), runtime: "/run"}
 }
 
-// onHost uses the manager of the user who runs the test, where that is new enough.
+// onHost uses the manager of the current user, where that is new enough.
 func onHost(t *testing.T) *site {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)

@@ -59,7 +59,7 @@ func (s *site) asks(protocol, address string) *peerClient {
 	return c
 }
 
-// counts ends the client and returns what it has counted.
+// counts ends the client and returns its counts.
 func (c *peerClient) counts() (counts map[string]int) {
 	c.Helper()
 	c.stdin.Close()

@@ -55,7 +55,7 @@ func TestPreflight(t *testing.T) {
 		pid := s.mainPID("statusd")
 		for _, c := range []struct{ stamps, want string }{
 			{"version=v2", ""},
-			{"fault=refuse", ""}, // what it does after Open is not known
+			{"fault=refuse", ""}, // its acts after Open are not known
 			{"fault=object", "the successor refused: the configuration names no backend"},
 			{"fault=crash", "exited with status 1, without an answer: "},
 			{"fault=stuck", "has not answered within 2s (Config.ReadyTimeout)"},
@@ -81,7 +81,7 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("%d refusals in the journal, want 5\n%s", n, out)
 		}
 
-		// A reload of what the new build refuses fails, on 262 before it has begun.
+		// A reload that the new build refuses fails, on 262 before it has begun.
 		s.release("statusd", "integration/statusd", "protocol=2.0")
 		if err := s.manager.Reload(s.ctx, "statusd.service"); err == nil {
 			t.Error("systemctl reload succeeds")
@@ -205,7 +205,7 @@ func TestTwoProtocolsWithState(t *testing.T) {
 	})
 }
 
-// count adds one to the state of the web service, and tells what it is then.
+// count adds one to the state of the web service, and returns it.
 func (s *site) count() (born string, n int) {
 	s.Helper()
 	c, err := s.manager.Host().Dial(s.ctx, "tcp", webAddress)
@@ -221,7 +221,7 @@ func (s *site) count() (born string, n int) {
 	return born, n
 }
 
-// started asks the service what it was started with.
+// started asks the service for its start's arguments and variables.
 func (d statusd) started() string {
 	d.Helper()
 	c, err := d.manager.Host().Dial(d.ctx, "unix", "/run/statusd.sock")
@@ -234,7 +234,7 @@ func (d statusd) started() string {
 }
 
 // Changed arguments and variables reach a successor if the service wants them to,
-// and it says plainly what does not reach it.
+// and it names those that do not.
 func TestChangedUnit(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		d := installStatusd(s)
@@ -257,7 +257,7 @@ func TestChangedUnit(t *testing.T) {
 			s.eventually("RestartNeeded is "+want, func() bool { return d.get("RestartNeeded") == `{"type":"as","data":[`+want+`]}` })
 		}
 		s.must(s.manager.Host().WriteFile("/etc/statusd.env", []byte("FAREWELL='so long'\n"), 0o644))
-		// It has looked at its unit, as it was started, when it knows what is wrong there.
+		// When it knows the problems of its unit, it has looked at it as it was started.
 		s.must(s.manager.InstallUnit("statusd.service.d/problem.conf", "[Service]\nTimeoutStopSec=9s\n"))
 		change("Environment=GREETING=hello FAREWELL=bye\n")
 		s.must(s.manager.Restart(s.ctx, "statusd.service"))
@@ -287,8 +287,7 @@ func TestChangedUnit(t *testing.T) {
 	})
 }
 
-// likeSystemd compares what systemd makes of an EnvironmentFile= with what package
-// units does.
+// likeSystemd compares systemd and package units on an EnvironmentFile=.
 func likeSystemd(s *site, file string) {
 	s.Helper()
 	text, err := os.ReadFile(file)
@@ -355,7 +354,7 @@ func TestUnitThatDoesNotFit(t *testing.T) {
 		if n := strings.Count(problems, "statusd."); n != len(rules) {
 			t.Errorf("UnitProblems has %d entries, want %d: %s", n, len(rules), problems)
 		}
-		// What the environment tells is told without a bus, once.
+		// Problems that the environment shows are logged without a bus, once.
 		if n := countLines(s.logOf(d), me, "the unit does not fit the service", "WatchdogSec="); n != 1 {
 			t.Errorf("the log has %d lines of WatchdogSec=\n%s", n, s.logOf(d))
 		}
@@ -415,7 +414,7 @@ func TestForeignProgramIsNotStarted(t *testing.T) {
 	})
 }
 
-// buildForeign builds a program of another module, which says what it does.
+// buildForeign builds a program of another module, which prints its acts.
 func buildForeign(t *testing.T) (program string) {
 	t.Helper()
 	dir := t.TempDir()

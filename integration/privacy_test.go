@@ -8,8 +8,9 @@ import (
 	"github.com/instar-project/instar/status"
 )
 
-// What a release says when it crashes or refuses is for the readers of the journal.
-// Every local user reads STATUS= and the bus: they learn the kind of failure.
+// The words of a release that crashes or refuses are for the readers of the
+// journal. Every local user reads STATUS= and the bus: they learn the kind of
+// failure.
 func TestWordsAreTheJournals(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		d := installStatusd(s)

@@ -9,8 +9,8 @@ import (
 	"github.com/instar-project/instar/integration/load"
 )
 
-// begin starts an upgrade to a build on probation, and returns when it serves.
-// What systemctl reload returns comes later.
+// begin starts an upgrade to a build on probation, and returns when it serves. The
+// result of systemctl reload comes later.
 func (s *site) begin(stamps ...string) (predecessor, successor int, reloaded <-chan error) {
 	s.Helper()
 	predecessor = s.mainPID("web")
@@ -82,7 +82,7 @@ func TestProbationEndedEarly(t *testing.T) {
 	})
 }
 
-// A successor that says itself that it is unwell gives all back: nobody loses anything.
+// A successor that reports itself unwell gives all back: no client loses anything.
 func TestProbationFailedByHealth(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
 		stop := s.load(false)
@@ -93,8 +93,8 @@ func TestProbationFailedByHealth(t *testing.T) {
 	})
 }
 
-// A successor that is killed, or hangs, in its probation takes its own
-// connections with it, and nobody is refused.
+// A successor that is killed, or hangs, in its probation takes its own connections
+// with it, and no client is refused.
 func TestProbationFailedByDeath(t *testing.T) {
 	for _, c := range []struct {
 		signal syscall.Signal
@@ -150,7 +150,7 @@ func TestPredecessorDiesInProbation(t *testing.T) {
 	})
 }
 
-// systemctl stop in a probation stops both; nobody takes back.
+// systemctl stop in a probation stops both; neither takes back.
 func TestStopInProbation(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
 		predecessor, successor, _ := s.begin("probation=60s")
@@ -191,7 +191,7 @@ func TestChain(t *testing.T) {
 	})
 }
 
-// A predecessor that crashes while its successor serves concerns nobody, even
+// A predecessor that crashes while its successor serves disturbs no process, even
 // if an older generation drains.
 func TestPredecessorDiesInDrain(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
@@ -212,7 +212,8 @@ func TestPredecessorDiesInDrain(t *testing.T) {
 	})
 }
 
-// The main process knows who drains, and ends the oldest if there are too many.
+// The main process knows the draining generations, and ends the oldest if there are
+// too many.
 func TestMaxDraining(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) { // MaxDraining is 2
 		first := s.mainPID("web")
@@ -246,8 +247,8 @@ func TestMaxDraining(t *testing.T) {
 	})
 }
 
-// The unit's TimeoutStartSec= does not cut short what Config.ReadyTimeout and
-// Config.Probation allow.
+// The unit's TimeoutStartSec= does not cut short Config.ReadyTimeout and
+// Config.Probation.
 func TestTimeoutExtended(t *testing.T) {
 	onTrial(t, func(t *testing.T, s *site) {
 		s.must(s.manager.InstallUnit("web.service.d/short.conf", "[Service]\nTimeoutStartSec=2s\n"))

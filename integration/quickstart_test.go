@@ -13,8 +13,8 @@ import (
 )
 
 // The commands of the README's quickstart, word for word: those of the first block
-// in the checkout, those of the second in a clean machine. What stands behind a
-// command as a comment is in what it prints.
+// in the checkout, those of the second in a clean machine. The comment behind a
+// command is in its output.
 func TestQuickstart(t *testing.T) {
 	build, deploy := quickstart(t)
 	built := sync.OnceValue(func() error {
@@ -49,7 +49,8 @@ func TestQuickstart(t *testing.T) {
 			}
 		}
 
-		// What was written is in order, and what was installed is all there is to it.
+		// The written files are in order, and the installed ones are all that is
+		// needed.
 		out, err := s.machine.Run(s.ctx, "instar", "verify", "--strict", "hello")
 		if err != nil || out != "hello.service: nothing to say\n" {
 			t.Errorf("after all, there is something to say: %v\n%s", err, out)

@@ -48,7 +48,7 @@ func (s *site) binary(service string) string {
 	return filepath.Join("/opt", service, service)
 }
 
-// sandbox matches what the manager of a user has no right to set up.
+// sandbox matches settings that the manager of a user has no right to apply.
 var sandbox = regexp.MustCompile(`(?m)^(DynamicUser|Private|Restrict(Address|Names|Real|SUID)|IPAddress|Protect|ProcSubset|NoNew|Capability|Lock|MemoryDeny|RemoveIPC|SystemCall|UMask).*\n`)
 
 // install puts the units of an example in place, with drop-in settings for its
@@ -82,7 +82,7 @@ func (s *site) install(service string, settings ...string) {
 	s.must(s.manager.DaemonReload(s.ctx))
 	s.must(s.manager.Start(s.ctx, sockets...))
 	if s.machine == nil {
-		// Nobody throws this host away.
+		// This host stays in use.
 		s.Cleanup(func() {
 			ctx := context.Background()
 			_ = s.manager.Stop(ctx, names...)
@@ -101,7 +101,7 @@ func (s *site) run(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// release replaces a service's binary by what folder and stamps build.
+// release replaces a service's binary by a build of folder with stamps.
 func (s *site) release(service, folder string, stamps ...string) {
 	s.Helper()
 	path, err := builder.Build(s.ctx, folder, stamps...)
@@ -158,7 +158,7 @@ func (s *site) eventually(what string, so func() bool) {
 	}
 }
 
-// journal is what the whole machine has logged, the end of it.
+// journal is the end of the whole machine's log.
 func (s *site) journal() string {
 	cmd := s.manager.Host().Command(context.Background(), "journalctl", "--boot", "--no-pager", "--output=short-monotonic", "--lines=200")
 	text, err := cmd.Output()
@@ -177,7 +177,7 @@ func (s *site) gone(pid int) {
 	})
 }
 
-// answer is what a web service says of itself.
+// answer is the answer of a web service.
 type answer struct {
 	generation int
 	build      string

@@ -182,7 +182,7 @@ func TestStatusByBusctl(t *testing.T) {
 	})
 }
 
-// monitor has busctl watch the signals of the service, and returns what it has seen.
+// monitor makes busctl watch the signals of the service, and returns its output.
 func (d statusd) monitor() (seen func() string) {
 	d.Helper()
 	var stdout buffer
@@ -258,7 +258,8 @@ func TestReloadTellsTheVerdict(t *testing.T) {
 				generation++
 			}
 			d.generation(generation)
-			// Where the preflight comes first, what crashes at once is not started at all.
+			// Where the preflight comes first, a build that crashes at once is not started
+			// at all.
 			refused := c.fault == "crash" && d.systemd() >= 262
 			if !refused {
 				attempt++
@@ -279,7 +280,7 @@ func TestReloadTellsTheVerdict(t *testing.T) {
 		if n := s.show("statusd", "NRestarts"); n != "0" {
 			t.Errorf("NRestarts=%s", n)
 		}
-		// What the helper has said is in the journal of the unit, a line each.
+		// The helper's words are in the journal of the unit, a line each.
 		journal, err := s.manager.Journal(s.ctx, "statusd.service")
 		s.must(err)
 		if n := strings.Count(journal, "instar: upgrade ") + strings.Count(journal, "instar: preflight refused: "); n != 7 {
@@ -288,7 +289,7 @@ func TestReloadTellsTheVerdict(t *testing.T) {
 	})
 }
 
-// pollOwner asks without a break who owns the name; stop returns how often.
+// pollOwner asks for the name's owner without a break; stop returns how often.
 func (d statusd) pollOwner() (stop func() int64) {
 	d.Helper()
 	raw, err := d.machine.Dial(d.ctx, "unix", "/run/dbus/system_bus_socket")
@@ -375,7 +376,7 @@ func TestStatusOnUserBus(t *testing.T) {
 }
 
 // A service that its bus refuses goes on, and so does one whose bus restarts; the
-// helper does not report what it cannot know.
+// helper reports no failure that it cannot know.
 func TestStatusWithoutBus(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		d := installStatusd(s)

@@ -8,8 +8,8 @@ import (
 )
 
 // systemctl stop waits for the drain after an upgrade as before one, whatever the
-// service does in its initialisation, which is nobody else's than a generation's; and
-// where no descriptor is free when the main process has to settle.
+// service does in its initialisation, which only generations run; and where no
+// descriptor is free when the main process has to settle.
 func TestStopAfterUpgradeWithBusyInits(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.release("web", "integration/inits")

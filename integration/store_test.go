@@ -19,7 +19,7 @@ import (
 	"github.com/instar-project/instar/integration/stage"
 )
 
-// onChat tells a story of people in a chat room, none of whom may lose anything.
+// onChat tells a story of people in a chat room; none may lose anything.
 func onChat(t *testing.T, people int, story func(s *site, m *members.Members), settings ...string) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.release("chat", "examples/chat", "version=v1")
@@ -81,7 +81,7 @@ func TestStorePreserved(t *testing.T) {
 }
 
 // A successor that has adopted everything, and served with it, is killed: its predecessor
-// goes on with what it said.
+// goes on with its state.
 func TestTakeBackWithState(t *testing.T) {
 	onChat(t, 20, func(s *site, m *members.Members) {
 		predecessor := s.mainPID("chat")
@@ -134,8 +134,8 @@ func (p probe) fails(why, command string, args ...any) {
 	}
 }
 
-// leaves checks what the probe has not asked for, ordered by name: systemd passes the
-// store in an order of its own.
+// leaves checks the entries that the probe has not asked for, ordered by name:
+// systemd passes the store in an order of its own.
 func (p probe) leaves(want ...string) {
 	p.Helper()
 	left := strings.Fields(p.does("leftovers"))

@@ -9,8 +9,8 @@ import (
 	"github.com/instar-project/instar/integration/load"
 )
 
-// Reload signals that nobody waits for, many at a time: there is one upgrade at a
-// time, and none of them is left without an answer.
+// Reload signals without a waiting systemctl, many at a time: there is one upgrade
+// at a time, and none of them is left without an answer.
 func TestReloadStorm(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.release("web", "examples/web", "version=v1")
@@ -61,7 +61,7 @@ func TestStopAtAnyMoment(t *testing.T) {
 	})
 }
 
-// settled waits until nobody but the main process is left, and no job.
+// settled waits until only the main process is left, and no job.
 func (s *site) settled(service string) {
 	s.Helper()
 	s.eventually(service+" has settled", func() bool {

@@ -28,7 +28,7 @@ func webService() units.Service {
 	}
 }
 
-// write installs what package units writes, with drop-ins such as
+// write installs the units of package units, with drop-ins such as
 // "web.service.d/test.conf", and returns the paths of the unit files.
 func (s *site) write(service units.Service, dropIns map[string]string) (paths []string) {
 	s.Helper()
@@ -67,8 +67,8 @@ func (s *site) version() int {
 
 var exposure = regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
 
-// What Write writes has nothing that any systemd objects to, hardly a way out of
-// its sandbox, and is upgraded under load.
+// No systemd objects to the units of Write, they leave hardly a way out of the
+// sandbox, and the service is upgraded under load.
 func TestWrittenUnits(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.release("web", "examples/web", "version=v1")
@@ -155,7 +155,7 @@ func TestWrittenUserUnits(t *testing.T) {
 	}))
 }
 
-// Verify knows what a set of system calls has in it; a live unit's filter has the
+// Verify knows the members of a set of system calls; a live unit's filter has the
 // calls themselves, as this systemd sees the set. Both say the same.
 func TestSystemCallSets(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
@@ -203,7 +203,7 @@ func TestLiveUnits(t *testing.T) {
 			t.Errorf("Pair of no unit: %v", err)
 		}
 		if _, err := conn.Query(s.ctx, "none"); err == nil {
-			t.Error("Query of what is no unit's name has no error")
+			t.Error("Query of a text that is no unit's name has no error")
 		}
 
 		s.must(s.manager.Start(s.ctx, "web.socket", "web.service"))

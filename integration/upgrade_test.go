@@ -50,7 +50,7 @@ func upgradeUnderLoad(t *testing.T, s *site) {
 	}
 }
 
-// What is in flight at a reload is answered by the predecessor, which exits then.
+// A request in flight at a reload is answered by the predecessor, which exits then.
 func TestDrain(t *testing.T) { onEach(t, drain) }
 
 func drain(t *testing.T, s *site) {
@@ -80,9 +80,9 @@ func drain(t *testing.T, s *site) {
 		t.Errorf("a new connection is answered by %+v", a)
 	}
 	if a, err := readAnswer(r); err != nil || a.generation != 1 || !a.close {
-		t.Fatalf("what was under way: %+v, %v", a, err)
+		t.Fatalf("the request under way: %+v, %v", a, err)
 	}
-	// So is what comes next on a connection that was idle.
+	// So is the next request on a connection that was idle.
 	if _, err := fmt.Fprint(idle, "GET / HTTP/1.1\r\nHost: web\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func drain(t *testing.T, s *site) {
 	}
 }
 
-// systemctl stop finishes what is in flight; the sockets stay open.
+// systemctl stop finishes the requests in flight; the sockets stay open.
 func TestStop(t *testing.T) { onEach(t, stop) }
 
 func stop(t *testing.T, s *site) {
@@ -121,7 +121,7 @@ func stopAfterUpgrade(t *testing.T, s *site) {
 		s.gone(predecessor)
 	}
 	successor := s.show("web", "MainPID")
-	s.eventually("nobody but the main process is left", func() bool {
+	s.eventually("only the main process is left", func() bool {
 		return s.processes("web") == 1 && s.show("web", "MainPID") == successor
 	})
 	s.stopDrains()
@@ -154,7 +154,7 @@ func (s *site) sockets() string {
 	return out
 }
 
-// A service may be deployed by moving a symlink: what it points to then is what runs next.
+// A service may be deployed by moving a symlink: its new target runs next.
 func TestMovedSymlink(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		for _, v := range []string{"v1", "v2"} {
@@ -182,8 +182,8 @@ func TestMovedSymlink(t *testing.T) {
 	})
 }
 
-// A successor that dies while its predecessor drains is taken back from: the
-// unit does not fail, and nobody is refused.
+// If a successor dies while its predecessor drains, the predecessor takes back: the
+// unit does not fail, and no client is refused.
 func TestTakeBackInDrain(t *testing.T) { onEach(t, takeBackInDrain) }
 
 func takeBackInDrain(t *testing.T, s *site) {

@@ -8,14 +8,14 @@ import (
 	"github.com/instar-project/instar/integration/machine"
 )
 
-// cli runs the command line in the machine and returns what it has printed. Whether it
-// has found something is not an error here.
+// cli runs the command line in the machine and returns its output. Findings are no
+// error here.
 func (d statusd) cli(args ...string) string {
 	out, _ := d.manager.Run(d.ctx, d.command(), args...)
 	return out
 }
 
-// says wants a text in what a command prints.
+// says wants a text in a command's output.
 func (d statusd) says(text string, args ...string) {
 	d.Helper()
 	if said := d.cli(args...); !strings.Contains(said, text) {
@@ -23,9 +23,9 @@ func (d statusd) says(text string, args ...string) {
 	}
 }
 
-// What has come between a running service and its units since it was started is in
-// verify --live and in status: sockets that systemd has no more, a socket of its own, a
-// store that was taken away, a stop that nobody has asked for.
+// Differences between a running service and its units since its start are in verify
+// --live and in status: sockets that systemd has no more, a socket of its own, a store
+// that was taken away, a stop without a request.
 func TestVerifyRunning(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		d := installStatusd(s)
@@ -51,7 +51,7 @@ func TestVerifyRunning(t *testing.T) {
 			d.generation(1)
 		}
 
-		// Each edit of the .socket, and what has the next start go well again.
+		// Each edit of the .socket, and the remedy for the next start.
 		drop := func(unit, text string) {
 			t.Helper()
 			s.must(s.manager.InstallUnit(unit+".d/test.conf", text))
@@ -120,8 +120,8 @@ func TestVerifyRunning(t *testing.T) {
 	})
 }
 
-// Units as they are found in the wild, cured: --fix shows what it writes and writes it,
-// systemd has it, and what was lost before is not any more.
+// Units as they are found in the wild, cured: --fix shows its drop-ins and writes them,
+// systemd has them, and nothing is lost any more.
 func TestVerifyFix(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		d := statusd{s}

@@ -1,11 +1,11 @@
-// Package proof is what the proofs have in common: a stage to play on, what they tell
-// whoever waits, and the report.
+// Package proof is the common part of the proofs: a stage to play on, messages for a
+// waiting user, and the report.
 //
 // A report goes to standard output: tables for people, then the problems, then one JSON
 // object in the last line. All else goes to standard error. A proof has failed, and exits
 // with status 1, if its report has problems or something could not be run. It could not be
-// run if this host boots no machines, or the image of that systemd cannot be had: what was
-// not run was not shown.
+// run if this host boots no machines, or the image of that systemd cannot be had: a proof
+// that was not run shows nothing.
 package proof
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/instar-project/instar/integration/stage"
 )
 
-// Say tells whoever waits what takes so long.
+// Say tells a waiting user why it takes so long.
 func Say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // NotRun reports whether err is why something could not be run here.

@@ -31,7 +31,7 @@ func (l Lines) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// plain writes < as <: nobody puts a report on a web page, and people read it.
+// plain writes < as <: a report is for people, not for a web page.
 func plain(w io.Writer) *json.Encoder {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

@@ -85,14 +85,14 @@ func (l *Lane) Dial(ctx context.Context) (net.Conn, error) {
 	return l.Site.Machine.Dial(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", l.Port))
 }
 
-// Who has answered a request.
+// Who is the process that has answered a request.
 type Who struct {
 	PID        int // in the machine
 	Generation int
 	Build      string
 }
 
-// Identity reads who has given an answer out of its header.
+// Identity reads the process out of an answer's header.
 func Identity(h http.Header) (Who, error) {
 	pid, err := strconv.Atoi(h.Get("X-PID"))
 	if err != nil {
@@ -229,7 +229,7 @@ func (l *Lane) VerdictsUpTo(ctx context.Context, pid, successor int) (before []V
 	}
 }
 
-// Journal is what the unit and systemd have logged, for a cell that has failed.
+// Journal is the log of the unit and of systemd on it, for a cell that has failed.
 func (l *Lane) Journal(ctx context.Context) (string, error) {
 	return l.Site.Machine.Journal(ctx, l.unit)
 }

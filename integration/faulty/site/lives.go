@@ -61,7 +61,7 @@ func (l *Lives) Stop() (last map[int]time.Time, slow float64) {
 	return l.last, l.slow
 }
 
-// insidePID is what the machine calls a process of this host, or 0.
+// insidePID is the PID in the machine of a process of this host, or 0.
 func insidePID(pid int) (inside int) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -25,7 +25,7 @@ func Slowness() float64 {
 
 var (
 	slowness   atomic.Uint64 // of the bits of a float
-	slowedDown atomic.Int64  // what SlowDown was given
+	slowedDown atomic.Int64  // the factor of SlowDown
 )
 
 var measuring = sync.OnceFunc(func() {

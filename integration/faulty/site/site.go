@@ -10,8 +10,8 @@ import (
 	"github.com/instar-project/instar/integration/stage"
 )
 
-// Build is a build of integration/faulty: what it is deployed as, which it also
-// calls itself, and its stamps besides.
+// Build is a build of integration/faulty: the name that it is deployed as, and
+// gives itself, and its further stamps.
 type Build struct {
 	Name   string
 	Stamps []string // such as "fault=crash"
@@ -29,9 +29,8 @@ func Install(ctx context.Context, there *stage.Stage, builds ...Build) (*Site, e
 	return s, s.install(ctx, builds)
 }
 
-// SlowDown makes all limits of the service, and of those who wait for it, so many times
-// longer. To be called before the first Lane; of several sites each has to be given the
-// same.
+// SlowDown makes all limits of the service, and of the tests that wait for it, so many
+// times longer. Call it before the first Lane, with the same factor for all sites.
 func (s *Site) SlowDown(ctx context.Context, times int) error {
 	slowedDown.Store(int64(times))
 	folder := "/etc/systemd/system/" + serviceUnit + ".d"

@@ -13,7 +13,7 @@ import (
 	"github.com/instar-project/instar/reload"
 )
 
-// Verdict is what the journal has of an upgrade, in the machine's PIDs.
+// Verdict is the journal's entry of an upgrade, in the machine's PIDs.
 type Verdict struct {
 	Unit      string
 	PID       int // of the process that has given it

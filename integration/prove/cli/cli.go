@@ -34,7 +34,7 @@ func run(ctx context.Context, b *stage.Builder) error {
 	return sum(all).conclude(os.Stdout, all)
 }
 
-// prove does everything on one version. What was seen before an error is kept.
+// prove does everything on one version. Results before an error are kept.
 func prove(ctx context.Context, b *stage.Builder, v machine.Version) (p shown, err error) {
 	p.version = string(v)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it takes more than %v", limit))

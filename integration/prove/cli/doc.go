@@ -1,6 +1,6 @@
-// Package cli shows that what the command line sets up is right, and tells the truth:
-// `make cli`. On each version of systemd that INSTAR_SYSTEMD names, in a machine of its
-// own, `instar init` sets up a service, and then
+// Package cli shows that the command line sets up a service correctly, and tells the
+// truth: `make cli`. On each version of systemd that INSTAR_SYSTEMD names, in a machine
+// of its own, `instar init` sets up a service, and then
 //
 //	security  systemd-analyze security scores the pair that init has written, and
 //	          instar verify has nothing to say of it
@@ -14,7 +14,7 @@
 //
 //	cli.go      versions, one after the other
 //	setup.go    the service, by instar init
-//	upgrades.go the upgrades, and what they exit with
+//	upgrades.go the upgrades, and their exit statuses
 //	owner.go    the polls
 //	report.go   promises, tables and JSON
 package cli

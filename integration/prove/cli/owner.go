@@ -11,7 +11,7 @@ import (
 // leastPolls is how often the owner of the name is asked for, at least.
 const leastPolls = 10_000
 
-// owner asks the bus who owns the service's name, without a break.
+// owner asks the bus for the owner of the service's name, without a break.
 type owner struct {
 	conn             *dbus.Conn
 	polls, ownerless atomic.Int64

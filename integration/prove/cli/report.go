@@ -9,7 +9,7 @@ import (
 	"github.com/instar-project/instar/units"
 )
 
-// shown is what one version of systemd has shown.
+// shown is the result on one version of systemd.
 type shown struct {
 	version, systemd    string // as asked for, and exactly
 	notRun              string // why; "": it was
@@ -19,7 +19,7 @@ type shown struct {
 	polls, ownerless    int
 	upgrades, takenBack int
 	goodExits, badExits []int    // of systemctl reload
-	failures            []string // outcomes that nobody expects
+	failures            []string // unexpected outcomes
 }
 
 // report is the last line of the output.
@@ -69,14 +69,14 @@ func sum(all []shown) report {
 func (r report) broken() (all proof.Lines) {
 	all.Expect(len(r.Systemd) == r.versions, "done on %v alone, of %d versions", r.Systemd, r.versions)
 	all.Expect(r.SecurityScore <= 1.5, "systemd-analyze security scores the service %.1f, more than 1.5", r.SecurityScore)
-	all.Expect(r.Findings == 0, "instar verify has %d findings in what instar init has written", r.Findings)
+	all.Expect(r.Findings == 0, "instar verify has %d findings in the units of instar init", r.Findings)
 	all.Expect(r.Ownerless == 0, "the name had no owner at %d of %d polls", r.Ownerless, r.Polls)
 	for _, n := range r.polls {
 		all.Expect(n >= leastPolls, "%d polls on a version, not %d", n, leastPolls)
 	}
 	all.Expect(r.ExitGood == 0 && r.ExitBad == 1, "systemctl reload exits with %d after a success and %d after a failure, not 0 and 1", r.ExitGood, r.ExitBad)
 	all.Expect(r.TakenBack >= takenBack*r.versions, "%d upgrades were taken back, not %d", r.TakenBack, takenBack*r.versions)
-	all.Expect(r.Failed == 0, "%d outcomes that nobody expects", r.Failed)
+	all.Expect(r.Failed == 0, "%d unexpected outcomes", r.Failed)
 	return all
 }
 

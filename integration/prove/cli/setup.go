@@ -29,7 +29,7 @@ type service struct {
 }
 
 // setUp installs the command line, and with it the service; then both judges look at
-// what it has written.
+// its units.
 func (s *service) setUp(ctx context.Context, p *shown) error {
 	if err := s.Release(ctx, instar, "cmd/instar"); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (s *service) deploy(ctx context.Context, stamps ...string) error {
 	return s.Release(ctx, binary, "integration/statusd", stamps...)
 }
 
-// exitCode is what a command in the machine has exited with; -1: it did not get so far.
+// exitCode is the exit status of a command in the machine; -1: it did not get so far.
 func exitCode(err error) int {
 	var exit *exec.ExitError
 	switch {

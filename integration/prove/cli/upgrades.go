@@ -69,7 +69,7 @@ func (s *service) upgradeAll(ctx context.Context, p *shown, polls func() int) er
 	return err
 }
 
-// journal is the end of what the service and systemd have logged of it.
+// journal is the end of the service's log, with systemd's lines on it.
 func (s *service) journal(ctx context.Context) string {
 	text, err := s.Run(ctx, "journalctl", "--no-pager", "--output=short-precise", "--lines=15", "--unit="+unit)
 	if err != nil {

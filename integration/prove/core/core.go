@@ -15,7 +15,7 @@ import (
 // limit bounds it all, except the first build of the machine's image.
 const limit = 15 * time.Minute // a predecessor stays for Config.Standby after each upgrade
 
-// bench is what the measurements work with.
+// bench has the tools of the measurements.
 type bench struct {
 	web, plainweb, probe string // binaries on this host
 

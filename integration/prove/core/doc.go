@@ -1,7 +1,6 @@
-// Package core measures what Instar costs, next to what cannot be spared: each
-// figure is Instar's time, or size, beside a bare one that was measured in the
-// same run, in turn with it. What counts is the ratio; the times depend on the
-// machine.
+// Package core measures the cost of Instar beside the unavoidable one: each figure
+// is Instar's time, or size, beside a bare one that was measured in the same run,
+// in turn with it. The ratio counts; the times depend on the machine.
 //
 //	notify     Send, and Send with Barrier, against sendmsg(2); in a service of
 //	           systemd where machines can be booted, else to a socket that is drained
@@ -20,8 +19,8 @@
 //
 // The table is for people. The last line on standard output is one JSON object.
 //
-//	core.go       what is measured, in which order
-//	stats.go      samples in pairs, and what is said of them
+//	core.go       the measurements, in their order
+//	stats.go      samples in pairs, and their summary
 //	figure.go     one figure, its target and whether it is met
 //	report.go     the table and the JSON
 //	notify.go, accept.go, reload.go, size.go, memory.go   how each is measured
@@ -29,9 +28,9 @@
 //	ask.go        a client of the web services
 //	starts.go     the client of a probe that starts a program when told to
 //	handout.go    sockets for a process, handed out as systemd does
-//	steps.go      what the journal says of the steps of an upgrade
+//	steps.go      the steps of an upgrade, from the journal
 //	drained.go    a socket to notify where there is no systemd
-//	samples.go    what a probe has measured
+//	samples.go    the measurements of a probe
 //	resident.go   the memory of a process that has answered requests
-//	probe         what runs where a figure is measured
+//	probe         the program that measures, in the machine or outside
 package core

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A drainedSocket stands for a service manager where there is no systemd to be
-// had: it reads what it is sent, closes the descriptors that come with it,
-// which answers barriers, and forgets it.
+// A drainedSocket stands for a service manager where there is no systemd to be had:
+// it reads messages, closes their descriptors, which answers barriers, and forgets
+// them.
 type drainedSocket struct {
 	address string
 	conn    *net.UnixConn
@@ -37,7 +37,7 @@ func (s *drainedSocket) drain() {
 		if err != nil {
 			return
 		}
-		// What is malformed carries no descriptors.
+		// A malformed message carries no descriptors.
 		messages, _ := unix.ParseSocketControlMessage(control[:n])
 		for i := range messages {
 			fds, _ := unix.ParseUnixRights(&messages[i])

@@ -2,7 +2,7 @@ package core
 
 import "fmt"
 
-// target is what a figure should not exceed. The zero value: there is none.
+// target is the limit of a figure. The zero value: there is none.
 type target struct {
 	ratio float64 // of the median of the ratios
 	more  float64 // of the median of the differences, in the figure's unit

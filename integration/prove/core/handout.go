@@ -12,10 +12,10 @@ import (
 )
 
 // handOut returns a command that starts a program with listening sockets, as
-// systemd does for a .socket unit with these names; a shell sets LISTEN_PID= to
-// what is its own PID and becomes the program's. The addresses are those of the
-// sockets, in the order of the names. done closes this process's descriptors;
-// it is to be called after the program has started, or was given up.
+// systemd does for a .socket unit with these names; a shell sets LISTEN_PID= to its
+// own PID, and then becomes the program. The addresses are those of the sockets, in
+// the order of the names. done closes this process's descriptors; call it after the
+// program has started, or was given up.
 func handOut(ctx context.Context, program string, args, names []string) (cmd *exec.Cmd, addresses []string, done func(), err error) {
 	var files []*os.File
 	done = func() {

@@ -13,7 +13,7 @@ import (
 	"github.com/instar-project/instar/notify"
 )
 
-// asService makes the test binary a service that greets whoever connects.
+// asService makes the test binary a service that greets its clients.
 const asService = "INSTAR_TEST_SERVICE"
 
 func TestMain(m *testing.M) {

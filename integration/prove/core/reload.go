@@ -60,7 +60,7 @@ func measureReload(ctx context.Context, b *bench, into []figure) error {
 		into[1].pairs = append(into[1].pairs, pair{r.whole / millisecond, (r.instant + r.start) / millisecond})
 	}
 	into[0].note = "SIGHUP to the successor's first answer, against fork and exec of the same binary to its first answer, in the same sandbox of systemd " + s.Image().Systemd
-	into[0].note += fmt.Sprintf("; what comes on top of a start: the handover, that systemd (RELOADING=1, READY=1, MAINPID=) and the predecessor are at work meanwhile on the same %d processors, and that the client asks but once in %v", runtime.NumCPU(), betweenAsks)
+	into[0].note += fmt.Sprintf("; on top of a start come the handover, the work of systemd (RELOADING=1, READY=1, MAINPID=) and of the predecessor meanwhile on the same %d processors, and the client's interval of %v", runtime.NumCPU(), betweenAsks)
 	into[1].note = "the command as a whole, against systemctl reload of a service that says RELOADING=1 and READY=1 at once, plus fork and exec of the binary to its first answer"
 	steps, err := s.steps(ctx)
 	if steps != "" {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resident is what a process has in memory, in MB.
+// resident is the memory of a process, in MB.
 type resident struct{ anon, file float64 }
 
 // memoryOf starts a web service, makes its requests, looks, and stops it.

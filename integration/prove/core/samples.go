@@ -13,10 +13,10 @@ const (
 	millisecond = 1e6
 )
 
-// samples are what a probe has measured, by name, in nanoseconds.
+// samples are the measurements of a probe, by name, in nanoseconds.
 type samples map[string][][2]float64
 
-// probe runs a command that ends in a probe, and reads what it has measured.
+// probe runs a command that ends in a probe, and reads its samples.
 func probe(cmd *exec.Cmd) (samples, error) {
 	var out, problem bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problem
@@ -25,7 +25,7 @@ func probe(cmd *exec.Cmd) (samples, error) {
 	}
 	var s samples
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return nil, fmt.Errorf("%v: what it has measured: %w", cmd.Args, err)
+		return nil, fmt.Errorf("%v: its samples: %w", cmd.Args, err)
 	}
 	return s, nil
 }

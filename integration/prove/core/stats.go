@@ -9,7 +9,7 @@ type pair struct{ ours, bare float64 }
 func (p pair) ratio() float64      { return p.ours / p.bare }
 func (p pair) difference() float64 { return p.ours - p.bare }
 
-// summary is what is said of some numbers.
+// summary summarises some numbers.
 type summary struct{ median, min, max float64 }
 
 // summarize panics when there are no numbers.

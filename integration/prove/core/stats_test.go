@@ -18,7 +18,7 @@ func TestSummarize(t *testing.T) {
 		}
 		for i := range before {
 			if test.numbers[i] != before[i] {
-				t.Fatalf("summarize has sorted what it was given: %v", test.numbers)
+				t.Fatalf("summarize has sorted its argument: %v", test.numbers)
 			}
 		}
 	}

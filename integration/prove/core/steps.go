@@ -24,7 +24,7 @@ func (s *site) steps(ctx context.Context) (string, error) {
 	return describeSteps(entries)
 }
 
-// describeSteps reads what journalctl --output=json writes: an object a line,
+// describeSteps reads the output of journalctl --output=json: an object a line,
 // whose fields INSTAR_<PHASE>_USEC are the steps.
 func describeSteps(entries string) (string, error) {
 	var parts []string

@@ -10,8 +10,7 @@ import (
 	"github.com/instar-project/instar/integration/load"
 )
 
-// A board holds what is known at the moment. The story writes on it, the screen
-// looks at it.
+// A board holds the present state. The story writes on it, the screen looks at it.
 type board struct {
 	log io.Writer // gets a line for each event; nil where a screen shows them
 
@@ -41,7 +40,7 @@ type service struct {
 	Rates      []rate // by generation, oldest first
 }
 
-// phase is what a service is doing, in a word.
+// phase is the activity of a service, in a word.
 func (s service) phase() string {
 	switch {
 	case s.Upgrading:
@@ -85,7 +84,7 @@ type rate struct {
 	PerSecond  float64
 }
 
-// say tells what happens next, on the screen and in the log.
+// say announces the next step, on the screen and in the log.
 func (b *board) say(format string, args ...any) {
 	b.mention(format, args...)
 	if b.log != nil {
@@ -93,7 +92,7 @@ func (b *board) say(format string, args ...any) {
 	}
 }
 
-// mention does so on the screen only: for what a log has no use for.
+// mention does so on the screen only, for steps that a log has no use for.
 func (b *board) mention(format string, args ...any) {
 	sentence := fmt.Sprintf(format, args...)
 	b.change(func(s *state) { s.Doing = sentence })
@@ -123,8 +122,7 @@ func (b *board) change(change func(*state)) {
 	change(&b.state)
 }
 
-// look returns the state as it is now. What it returns does not change any
-// more.
+// look returns a copy of the present state.
 func (b *board) look() state {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,8 +137,8 @@ func (s *state) service(name string) *service {
 	return &s.Services[slices.IndexFunc(s.Services, func(at service) bool { return at.Name == name })]
 }
 
-// progress is how much of the work is done, from 0 to 1. Upgrades and requests
-// both have to be enough, so what is behind counts.
+// progress is how much of the work is done, from 0 to 1. Upgrades and requests both
+// have to be enough, so the one that is behind counts.
 func (s state) progress() float64 {
 	if s.Steps == 0 || s.Wanted == 0 {
 		return 0
@@ -148,7 +146,7 @@ func (s state) progress() float64 {
 	return min(float64(s.Done)/float64(s.Steps), float64(s.Counts.Requests)/float64(s.Wanted), 1)
 }
 
-// generations returns what the generations of a service have answered.
+// generations returns the counts of answers of each generation of a service.
 func generations(c load.Counts, name string) []load.Generation {
 	if name == web {
 		return c.Web

@@ -19,7 +19,7 @@ const first build = "v1"
 
 var later = [2]build{"v2", "v1"}
 
-// thePlan is what the demo does.
+// thePlan is the plan of the demo.
 func thePlan() plan {
 	p := plan{upgrades: leastUpgrades, requests: leastRequests, crash: 6, pause: 500 * time.Millisecond, load: endpoints()}
 	// Long enough that each upgrade of echo finds streams to drain, short

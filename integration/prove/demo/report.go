@@ -16,8 +16,7 @@ const (
 	leastRequests = 50_000
 )
 
-// A report is what came of it all. Its JSON is the last line on standard
-// output.
+// A report is the result of it all. Its JSON is the last line on standard output.
 //
 // All counts are the clients'. Times are in milliseconds; those of upgrades are
 // medians over the upgrades of web that were not rolled back.
@@ -58,7 +57,7 @@ type report struct {
 	Problems proof.Lines `json:"problems"` // none, if all is well
 }
 
-// newReport adds up what the clients have counted and how the upgrades ended.
+// newReport adds up the counts of the clients and the ends of the upgrades.
 func newReport(o outcome) report {
 	c := o.counts
 	r := report{
@@ -97,8 +96,7 @@ func newReport(o outcome) report {
 	return r
 }
 
-// judge adds what is not as it should be to the report's problems. It reports
-// whether there are none.
+// judge adds faults to the report's problems. It reports whether there are none.
 func (r *report) judge(p plan) bool {
 	expect := r.Problems.Expect
 	expect(r.Failed == 0, "%d of %d requests failed", r.Failed, r.Requests)
@@ -115,8 +113,8 @@ func (r *report) judge(p plan) bool {
 	return len(r.Problems) == 0
 }
 
-// conclude writes the upgrades as a table and why any was rolled back, what was
-// counted, the first failures if there are any, and the JSON line.
+// conclude writes the upgrades as a table, the reasons of rollbacks, the counts,
+// the first failures if there are any, and the JSON line.
 func (r report) conclude(w io.Writer, o outcome) error {
 	fmt.Fprintln(w, upgradeTable(o.upgrades))
 	for i, u := range o.upgrades {
@@ -138,16 +136,16 @@ func (r report) conclude(w io.Writer, o outcome) error {
 func upgradeTable(upgrades []upgrade) string {
 	t := proof.Table("#", "service", "from", "to", "generation", "first answer", "reload", "")
 	for i, u := range upgrades {
-		first, what := ms(u.Takeover), ""
+		first, end := ms(u.Takeover), ""
 		if u.RolledBack {
-			first, what = "", "rolled back"
+			first, end = "", "rolled back"
 		}
-		t.Row(strconv.Itoa(i+1), u.Service, string(u.From), string(u.To), strconv.Itoa(u.Generation), first, ms(u.Reload), what)
+		t.Row(strconv.Itoa(i+1), u.Service, string(u.From), string(u.To), strconv.Itoa(u.Generation), first, ms(u.Reload), end)
 	}
 	return t.String()
 }
 
-// countTable shows what was asked for, and what of it was lost.
+// countTable shows the numbers of requests, and of lost ones.
 func countTable(r report) string {
 	row := func(what string, asked, lost int) []string {
 		return []string{what, thousands(asked), strconv.Itoa(lost)}

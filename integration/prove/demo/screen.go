@@ -94,7 +94,7 @@ func rateBar(r rate, width int) string {
 	return fmt.Sprintf("      generation %-3d %6s/s %s", r.Generation, perSecond, strings.Repeat("▇", filled))
 }
 
-// tally is what the clients have counted, in one line. What should be zero and
+// tally has the counts of the clients in one line. A count that should be zero and
 // is not stands out.
 func tally(c load.Counts) string {
 	return fmt.Sprintf("requests %s, %s   streams %s, %s   queries %s, %s",

@@ -33,7 +33,7 @@ type story struct {
 	restarts map[string]int
 }
 
-// An outcome is what the report is made of.
+// An outcome is the data for the report.
 type outcome struct {
 	systemd   string // its full version
 	upgrades  []upgrade
@@ -99,7 +99,7 @@ func (s *story) tell(ctx context.Context, first build, later [2]build) (o outcom
 			return o, err
 		}
 	}
-	s.board.say("all done; letting what is in flight finish")
+	s.board.say("all done; letting the last requests finish")
 	return o, nil
 }
 
@@ -123,15 +123,15 @@ func (s *story) upgradeAll(ctx context.Context, first build, later [2]build) err
 	return nil
 }
 
-// upgrade replaces the binary of a service, reloads it and looks what came of
-// it. An upgrade that is rolled back is no error of the story.
+// upgrade replaces the binary of a service, reloads it and looks at the result. An
+// upgrade that is rolled back is no error of the story.
 func (s *story) upgrade(ctx context.Context, name string, from, to build) error {
 	if err := pause(ctx, s.plan.pause); err != nil {
 		return err
 	}
 	// An upgrade while an older generation drains is allowed, but then the
 	// screen could not show which upgrade is whose.
-	s.board.mention("%s: waiting for the predecessor to finish what it has", name)
+	s.board.mention("%s: waiting for the predecessor to finish its connections", name)
 	if err := s.drained(ctx, name); err != nil {
 		return err
 	}
@@ -211,10 +211,10 @@ func (s *story) show(ctx context.Context, name string) (unitState, error) {
 	return unit, err
 }
 
-// steady is show at a moment when nothing may have changed since the last time.
-// If the main process is another one, it has died: then a predecessor has taken
-// back, or systemd has started the service anew, and the numbers of generations
-// do not mean any more what the story takes them for.
+// steady is show at a moment when nothing may have changed since the last time. If
+// the main process is another one, it has died: then a predecessor has taken back,
+// or systemd has started the service anew, and the numbers of generations do not
+// mean the same to the story any more.
 func (s *story) steady(ctx context.Context, name string) (unitState, error) {
 	last := s.main[name]
 	unit, err := s.show(ctx, name)
@@ -233,7 +233,7 @@ func (s *story) drained(ctx context.Context, name string) error {
 	})
 }
 
-// until waits until the clients have counted what is wanted.
+// until waits until the clients have counted enough.
 func (s *story) until(ctx context.Context, what string, wanted func(load.Counts) bool) error {
 	err := waitFor(ctx, what, func() (bool, error) { return wanted(s.load.Snapshot()), nil })
 	if f := s.load.Snapshot().Failures; err != nil && len(f) > 0 {
@@ -302,5 +302,5 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// errInterrupted is what a story ends with that was stopped at the keyboard.
+// errInterrupted is the end of a story that was stopped at the keyboard.
 var errInterrupted = errors.New("interrupted")

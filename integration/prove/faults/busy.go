@@ -13,8 +13,8 @@ import (
 // busyVariable makes a process of this program one that only keeps a processor busy.
 const busyVariable = "INSTAR_FAULTS_BUSY"
 
-// keepBusy runs n busy loops, as processes of their own: one among many is what a
-// service on a full machine is. They end when ctx does or idle is called.
+// keepBusy runs n busy loops, as processes of their own: a service on a full
+// machine is one process among many. They end when ctx does or idle is called.
 func keepBusy(ctx context.Context, n int) (idle func()) {
 	ctx, idle = context.WithCancel(ctx)
 	for range n {
@@ -27,7 +27,7 @@ func keepBusy(ctx context.Context, n int) (idle func()) {
 	return idle
 }
 
-// beBusy ends this process when whoever has started this process has gone.
+// beBusy keeps a processor busy until the parent of this process has gone.
 func beBusy() {
 	for parent := os.Getppid(); os.Getppid() == parent; {
 	}

@@ -28,7 +28,7 @@ func (c cell) String() string {
 	return fmt.Sprintf("%s: %v: %s", c.story.name, c.step, c.fault)
 }
 
-// outcome is what came of a cell.
+// outcome is the outcome of a cell.
 type outcome struct {
 	before, after site.Who
 	condition     site.Condition
@@ -100,7 +100,7 @@ func run(ctx context.Context, lane *site.Lane, c cell) (o outcome) {
 	return o
 }
 
-// order is what the service is to do, or nil.
+// order is the order to the service, or nil.
 func (o *outcome) order(c cell) *inject.Order {
 	if c.fault == "" {
 		return nil
@@ -196,14 +196,15 @@ func (p *progress) look(lane *site.Lane) error {
 	return nil
 }
 
-// quietFor reports whether nobody has taken a step for d, which is longer on a slow machine.
+// quietFor reports whether no process has taken a step for d, which is longer on a slow
+// machine.
 func (p *progress) quietFor(d time.Duration) bool { return time.Since(p.movedAt) > site.Scaled(d) }
 
 // mayLetGo reports whether the held request may end.
 func (p *progress) mayLetGo() bool {
 	switch {
 	case p.fired != nil:
-		// A predecessor that drains has to see what the fault does to its successor.
+		// A predecessor that drains has to see the fault's effect on its successor.
 		return slices.Contains(p.fired.Victims, p.heldBy) || time.Since(p.firedAt) > site.Scaled(afterwards) && p.quietFor(afterwards)
 	case p.held && !p.gone():
 		return false

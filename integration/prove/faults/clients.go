@@ -29,7 +29,7 @@ type clients struct {
 	counts counts
 }
 
-// counts is what clients have seen.
+// counts are the counts of the clients.
 type counts struct {
 	Requests  int
 	HTTP2     int // of Requests
@@ -272,7 +272,7 @@ func plainly(c *connection) error {
 	return err
 }
 
-// counting is the client that counts: what was acknowledged must be there.
+// counting is the client that counts: every acknowledged number must be there.
 type counting struct {
 	clients *clients
 	born    string
@@ -290,8 +290,8 @@ func (k *counting) increment(c *connection) error {
 	return k.check(body, 1)
 }
 
-// check compares the state with what was acknowledged; more is as much as it must
-// have grown.
+// check compares the state with the acknowledged numbers; more is as much as it
+// must have grown.
 func (k *counting) check(body string, more int) error {
 	var born string
 	var count int

@@ -11,10 +11,10 @@
 //	             has and no story gets to is a failure. Where a fault is not brought in
 //	             at every step, the report says why
 //	cell.go      one cell on one instance of integration/faulty
-//	clients.go   the load, and who held what was lost
-//	forecast.go  what ARCHITECTURE.md says must follow
-//	judge.go     what did, against that: who serves, what was lost, who else wrote
-//	             to the store or accepted at the same time
+//	clients.go   the load, and the holders of lost connections
+//	forecast.go  the consequences, as in ARCHITECTURE.md
+//	judge.go     the outcome, against that: the process that serves, losses, two
+//	             that wrote to the store or accepted at the same time
 //	old.go       which processes of old generations did not end in time
 //	busy.go      loops that keep the machine full (-busy, or make faults BUSY=15)
 //	report.go    the table and, as the last line, the JSON

@@ -88,7 +88,7 @@ func faults(ctx context.Context, builder *stage.Builder, o options) error {
 	return b.report.conclude(os.Stdout, b.results)
 }
 
-// board gathers what comes of the cells.
+// board gathers the results of the cells.
 type board struct {
 	options
 	builds []site.Build

@@ -6,15 +6,15 @@ import (
 	"github.com/instar-project/instar/integration/faulty/inject"
 )
 
-// forecast is what may follow from a cell.
+// forecast is a possible outcome of a cell.
 type forecast struct {
 	serves   server
 	restarts int
 }
 
-// forecasts says what the table in ARCHITECTURE.md, "What can go wrong, and what
-// follows", makes of a cell. More than one is possible where two processes race
-// and the table says so.
+// forecasts derives the outcome of a cell from the table of failures in
+// ARCHITECTURE.md. There are several where two processes race and the table says
+// so.
 func (r recording) forecasts(c cell) []forecast {
 	m := r.moment(c.step)
 	switch c.fault {
@@ -56,8 +56,8 @@ type moment struct {
 	peer bool
 	// announced: the successor knows that its takeover has begun.
 	announced bool
-	// main is who systemd holds for the main process: predecessor, successor, or
-	// "" where the order of what the two do is open.
+	// main is the main process in systemd's eyes: predecessor, successor, or ""
+	// where the order of their acts is open.
 	main server
 	// watched: the predecessor watches a successor in its probation.
 	watched bool
@@ -105,7 +105,7 @@ var (
 	carriesOn       = forecast{successor, 0}
 )
 
-// asTold is what follows when the fault changes nothing.
+// asTold is the outcome when the fault changes nothing.
 func (r recording) asTold() []forecast { return []forecast{{r.story.serves, 0}} }
 
 // predecessorDies: before systemd knows another main process, systemd restarts
@@ -188,7 +188,7 @@ func (r recording) predecessorHangs(m moment) []forecast {
 	return []forecast{systemdRestarts, carriesOn}
 }
 
-// bothHang: the watchdog notices, whoever is main.
+// bothHang: the watchdog notices, whichever is main.
 func (r recording) bothHang(m moment) []forecast {
 	if r.story.restart && m.step.Side == inject.Predecessor {
 		return []forecast{{restarted, 0}}
@@ -196,7 +196,8 @@ func (r recording) bothHang(m moment) []forecast {
 	return []forecast{systemdRestarts}
 }
 
-// keeperHangs: who cannot adopt cannot serve, and who cannot park cannot serve again.
+// keeperHangs: a process that cannot adopt cannot serve, and one that cannot park
+// cannot serve again.
 func (r recording) keeperHangs(m moment) []forecast {
 	switch {
 	case m.step.Side == inject.Successor:
@@ -227,8 +228,8 @@ func (r recording) serverFails(m moment) []forecast {
 	return r.successorDies(m)
 }
 
-// sendsFail: what the successor cannot be given it is not told of either. What systemd
-// has to be given is sent until it has it.
+// sendsFail: the successor is told of no entry that it cannot be sent. Messages to
+// systemd are sent until it has them.
 func (r recording) sendsFail(m moment) []forecast {
 	if m.step.Side == inject.Predecessor && slices.Contains([]string{"spawn", "store", "offer"}, m.step.Name) && !r.story.restart {
 		return []forecast{takesBack}

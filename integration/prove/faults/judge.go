@@ -31,7 +31,7 @@ type judgement struct {
 // well reports whether all is as it should be.
 func (j judgement) well() bool { return len(j.problems()) == 0 }
 
-// problems says what is not as it should be, a line each.
+// problems lists the faults, a line each.
 func (j judgement) problems() (all []string) {
 	for _, s := range j.refused {
 		all = append(all, "refused: "+s)
@@ -59,7 +59,7 @@ func (j judgement) problems() (all []string) {
 	return all
 }
 
-// judge compares what has happened with what had to.
+// judge compares the outcome with the forecasts.
 func judge(c cell, o outcome, forecasts []forecast) judgement {
 	j := judgement{stateLost: o.counts.StateLost, stateLostWhy: o.counts.Because}
 	j.countLosses(c, o)
@@ -81,15 +81,16 @@ func judge(c cell, o outcome, forecasts []forecast) judgement {
 	return j
 }
 
-// lateness is how long after it has stopped accepting a process may still be about to
-// take note of what it has accepted, on a machine that is idle.
+// lateness is how long a process may take, after it has stopped accepting, to note
+// the accepted connections, on an idle machine.
 const lateness = 500 * time.Millisecond
 
-// countClashes says when two processes did what only one may: by the locks that they
-// take for it, and for what they accept also by what they have accepted.
+// countClashes finds the moments when two processes accepted, or wrote to the store:
+// by the locks that they take for it, and by the connections that they have
+// accepted.
 func (j *judgement) countClashes(o outcome) {
 	opened := map[int]int64{} // when a process has opened its gates
-	var last int              // who did so last
+	var last int              // the last process that did so
 	for _, e := range o.trace {
 		switch {
 		case e.Clash == inject.Writers:
@@ -174,9 +175,9 @@ func (c cell) lingers() time.Duration {
 	return inService(2 * time.Second)
 }
 
-// countLosses says of each loss whether a victim held the connection. One that
-// nobody had taken note of was accepted by a process that died before it could:
-// of each, one at most.
+// countLosses says of each loss whether a victim held the connection. A connection
+// without a note was accepted by a process that died before it could write one: of
+// each process, one at most.
 func (j *judgement) countLosses(c cell, o outcome) {
 	victims := o.victims(c)
 	unnoted := map[int]bool{}
@@ -211,7 +212,8 @@ func (j *judgement) countLosses(c cell, o outcome) {
 	}
 }
 
-// judgeVerdict compares what the journal and systemctl status say with who serves.
+// judgeVerdict compares the journal and systemctl status with the process that
+// serves.
 func (j *judgement) judgeVerdict(c cell, o outcome) {
 	wrong := func(format string, args ...any) {
 		if j.verdictWrong == "" {

@@ -72,7 +72,7 @@ func TestJudge(t *testing.T) {
 			o.counts.Losses = []loss{{Client: "a", At: at}}
 		}, ""},
 		{"lost on another", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "b", At: at}} }, "lost elsewhere"},
-		{"two that nobody took note of", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "c", At: at}, {Client: "d", At: at}} }, "lost elsewhere"},
+		{"two without a note", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Client: "c", At: at}, {Client: "d", At: at}} }, "lost elsewhere"},
 		{"refused", func(_ *cell, o *outcome) { o.counts.Losses = []loss{{Refused: true}} }, "refused"},
 		{"closed while idle", func(_ *cell, o *outcome) {
 			o.counts.Losses = []loss{{Client: "c", At: at, Idle: 3 * time.Second}, {Client: "d", At: at, Idle: 3 * time.Second}}

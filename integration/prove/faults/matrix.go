@@ -19,7 +19,7 @@ var some = map[inject.Fault]struct {
 	inject.HangMain:        {atVerbs("end"), "a program that will hang after Serve is like any other until then"},
 	inject.HangAdopt:       {atVerbs("adopt"), "an Adopt that will hang is like any other until then"},
 	inject.HangPark:        {atVerbs("store"), "a Park that will hang is like any other until then"},
-	inject.FailServer:      {func(s inject.Step) bool { return s.Kind == inject.Phase }, "the failure of a server is an event, and what follows depends on the phase"},
+	inject.FailServer:      {func(s inject.Step) bool { return s.Kind == inject.Phase }, "the failure of a server is an event, and its effect depends on the phase"},
 	inject.FailSends: {
 		atVerbs("spawn", "store", "offer", "adopt", "announce takeover", "name successor", "release", "name self", "settle"),
 		"no descriptor is sent there",
@@ -41,7 +41,7 @@ func atVerbs(names ...string) func(inject.Step) bool {
 	}
 }
 
-// matrix makes the cells of what was recorded, and counts those that some leaves out.
+// matrix makes the cells of the recordings, and counts those that some leaves out.
 //
 // Impossible cells, such as the death of a successor that has not been started,
 // are those in which the recording has no process for the fault to meet. Cells
@@ -81,7 +81,8 @@ func matrix(all []recording) (cells []cell, impossible int, left map[inject.Faul
 	return cells, impossible, left
 }
 
-// elsewhere are the verbs that no story can get to, and what shows them instead.
+// elsewhere are the verbs that no story can get to, and the tests that show them
+// instead.
 var elsewhere = map[generation.Verb]string{
 	generation.PassOn: "systemd has to ask for a reload between two datagrams: the exploration of the state machine, and TestReloadIsPassedOn of package reload",
 }

@@ -68,7 +68,7 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// What is left out has a reason, which is printed.
+// A cell that is left out has a reason, which is printed.
 func TestLeftOut(t *testing.T) {
 	for _, f := range inject.Faults() {
 		if _, ok := some[f]; ok && whyLeftOut(f) == "" {

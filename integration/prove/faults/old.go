@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// handedBack is what a successor that has failed its probation may take besides its
-	// drain: drainGrace of package reload.
+	// handedBack is the time that a successor that has failed its probation may take
+	// besides its drain: drainGrace of package reload.
 	handedBack = 5 * time.Second
 	// slack is for the main process, which looks once a second, and for this one.
 	slack = 2500 * time.Millisecond
@@ -18,7 +18,7 @@ const (
 // outlived returns the processes that were no longer needed and did not go in time.
 func (o outcome) outlived(c cell) (all []string) {
 	if c.story.restart || c.fault == inject.StopBoth {
-		return nil // systemd ends them: nobody else is left to do it
+		return nil // systemd ends them: no main process is left to do it
 	}
 	for pid, until := range o.lived {
 		since, allowed, old := o.oldSince(pid)

@@ -25,7 +25,7 @@ type result struct {
 	slow     float64 // how slow the machine was
 }
 
-// A report is what came of it all. Its JSON is the last line on standard output.
+// A report is the result of it all. Its JSON is the last line on standard output.
 type report struct {
 	Faults  int `json:"faults"`  // kinds of fault
 	Stories int `json:"stories"` // kinds of upgrade
@@ -99,7 +99,7 @@ func (r report) well() bool {
 	return r.Refused+r.LostElsewhere+r.StateLost+r.Stuck+r.RestartsWrong+r.VerdictWrong+r.TwoWriters+r.TwoAccepting+r.Outlived+len(r.Untold)+len(r.NotRun)+len(r.Problems) == 0 && r.Cells > 0
 }
 
-// conclude writes what went wrong, the table, and the report as the last line.
+// conclude writes the problems, the table, and the report as the last line.
 func (r report) conclude(w io.Writer, results []result) error {
 	for _, one := range results {
 		if one.verdictNotGiven {
@@ -137,8 +137,8 @@ func (r report) conclude(w io.Writer, results []result) error {
 	return nil
 }
 
-// faultTable shows a row for each fault and version: who served in the end, and
-// what was not as it should be.
+// faultTable shows a row for each fault and version: the process that served in the
+// end, and the problems.
 func faultTable(results []result) string {
 	type key struct {
 		fault   inject.Fault

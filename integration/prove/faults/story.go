@@ -35,7 +35,7 @@ type story struct {
 	released func(trace []inject.Event) bool
 }
 
-// server is who serves when all is over.
+// server is the process that serves when all is over.
 type server string
 
 const (

@@ -18,13 +18,13 @@ import (
 	"github.com/instar-project/instar/integration/stage"
 )
 
-// options say what to do.
+// options are the plan.
 type options struct {
 	connections, upgrades int
 	period, roundTrip     time.Duration // of each connection's requests; of the network
 }
 
-// report is what came of it.
+// report is the result.
 type report struct {
 	Systemd     string      `json:"systemd"`
 	Upgrades    int         `json:"upgrades"`
@@ -68,7 +68,7 @@ func (o options) play(ctx context.Context, there *stage.Stage) error {
 	return proof.Conclude(os.Stdout, r, r.Problems)
 }
 
-// upgradeAll makes the upgrades under load, and adds what went wrong to the report.
+// upgradeAll makes the upgrades under load, and adds problems to the report.
 func (o options) upgradeAll(ctx context.Context, s *site.Site, r *report) error {
 	const port = 8081
 	lane, err := s.Lane(ctx, port, builds[0].Name)

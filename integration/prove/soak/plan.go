@@ -10,8 +10,8 @@ import (
 const missing = "missing"
 
 // goods are the builds that the service goes back and forth between, bads those
-// that no upgrade may lead to. What no client may notice is what they have in
-// common: each fails before the takeover, or gives back what it has taken.
+// that no upgrade may lead to. No client may notice any of them: each fails before
+// the takeover, or hands back its connections.
 var (
 	goods = []site.Build{{Name: "even"}, {Name: "odd"}}
 	bads  = []site.Build{

@@ -2,7 +2,7 @@ package soak
 
 import "github.com/instar-project/instar/integration/proof"
 
-// Report is what came of it.
+// Report is the result.
 type Report struct {
 	Systemd   string         `json:"systemd"`
 	Seed      uint64         `json:"seed"`
@@ -42,7 +42,7 @@ type Report struct {
 // mostGrowth is how much memory may grow from the first upgrades to the last.
 const mostGrowth = 1.1
 
-// judge adds what is not as it should be.
+// judge adds the problems.
 func (r *Report) judge() {
 	expect := r.Problems.Expect
 	expect(r.Failed == 0 && r.Requests > 0, "%d of %d requests failed", r.Failed, r.Requests)

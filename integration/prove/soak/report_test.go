@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What has stayed for too long counts, and the main process is not meant.
+// A process that has stayed for too long counts, but for the main process.
 func TestOutlived(t *testing.T) {
 	began := time.Now()
 	old := map[int]time.Time{10: began, 11: began, 12: began}

@@ -11,7 +11,7 @@ import (
 	"github.com/instar-project/instar/integration/faulty/site"
 )
 
-// sample is what there is of one process.
+// sample is a measurement of one process.
 type sample struct{ descriptors, threads int }
 
 func takeSample(pid int) (s sample, err error) {
@@ -44,7 +44,7 @@ func anonymous(pid int) (kib int, err error) {
 	return 0, fmt.Errorf("%s has no Anonymous", f.Name())
 }
 
-// zombies counts the dead processes of a machine that nobody has waited for.
+// zombies counts the dead processes of a machine that were not waited for.
 func zombies(s *site.Site) (n int, err error) {
 	stats, err := filepath.Glob(filepath.Join(s.Machine.Root(), "proc/[0-9]*/stat"))
 	for _, stat := range stats {

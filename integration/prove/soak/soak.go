@@ -9,7 +9,7 @@ import (
 	"github.com/instar-project/instar/integration/load"
 )
 
-// Config says how long, and on what.
+// Config says how long, and on which versions.
 type Config struct {
 	Site     *site.Site // with Builds
 	Port     int        // of the instance
@@ -21,8 +21,8 @@ type Config struct {
 // edge is over how many upgrades at either end the memory is compared.
 const edge = 100
 
-// Run makes the upgrades. Whatever is not as it should be is among the report's
-// Problems; an error is what kept it from going on.
+// Run makes the upgrades. Faults are among the report's Problems; an error kept it
+// from going on.
 func Run(ctx context.Context, c Config) (r Report, err error) {
 	r = Report{Systemd: c.Site.Machine.Image().Systemd, Seed: c.Seed, Bad: map[string]int{}}
 	begin := time.Now()
@@ -32,7 +32,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 		return r, err
 	}
 	s := soak{Config: c, lane: lane, report: &r, old: map[int]time.Time{}}
-	// The first successor is the measure: it has what a successor has.
+	// The first successor is the measure for the later ones.
 	if err := s.upgrade(ctx, step{build: goods[0].Name}); err != nil {
 		return r, err
 	}
@@ -139,7 +139,7 @@ func (s *soak) fewDraining(ctx context.Context) error {
 	}
 }
 
-// upgrade makes one, and checks who serves after it.
+// upgrade makes one, and checks which process serves after it.
 func (s *soak) upgrade(ctx context.Context, to step) error {
 	if s.who == (site.Who{}) {
 		var err error
@@ -177,8 +177,8 @@ func (s *soak) upgrade(ctx context.Context, to step) error {
 	return nil
 }
 
-// verdicts compares those in the journal with what has happened. The last upgrade
-// was one that succeeded, so its verdict is the last one.
+// verdicts compares those in the journal with the upgrades. The last upgrade was
+// one that succeeded, so its verdict is the last one.
 func (s *soak) verdicts(ctx context.Context) error {
 	all, last, err := s.lane.VerdictsUpTo(ctx, s.before.PID, s.who.PID)
 	if err != nil {
@@ -216,7 +216,7 @@ func (s *soak) remember() error {
 	return nil
 }
 
-// measured is what there is when nothing goes on.
+// measured are the resources in use when nothing goes on.
 type measured struct {
 	main, pid1 sample
 	processes  int
@@ -253,8 +253,8 @@ func (s *soak) measure(ctx context.Context) (m measured, err error) {
 // needs them, and a leak would be one for each upgrade.
 const moreThreads = 10
 
-// leaks compares what there is with what there was. PID 1 is given some time to
-// close what it has open for the last systemctl.
+// leaks compares the resources in use with those before. It gives PID 1 some time
+// to close its descriptors for the last systemctl.
 func (s *soak) leaks(ctx context.Context, before measured) error {
 	for deadline := time.Now().Add(5 * time.Second); ; {
 		after, err := s.measure(ctx)

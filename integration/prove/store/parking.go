@@ -21,11 +21,11 @@ const (
 	// mostPlain is as far as plain entries are bearable, and as systemd can pass
 	// their names.
 	mostPlain = 8000
-	// repetitions of what can be repeated; the median counts.
+	// repetitions of a measurement, if it can be repeated; the median counts.
 	repetitions = 7
 )
 
-// parking is what one size takes.
+// parking is the time that one size takes.
 type parking struct {
 	Connections int      `json:"connections"`
 	Bundle      way      `json:"bundle"`
@@ -36,13 +36,13 @@ type parking struct {
 // way is one way to park connections.
 type way struct {
 	ParkMS    float64 `json:"park_ms"`    // until systemd has confirmed it
-	RecoverMS float64 `json:"recover_ms"` // in the next process; of plain entries, only what is left for it to do
+	RecoverMS float64 `json:"recover_ms"` // in the next process; of plain entries, only the rest of the work
 	BackMS    float64 `json:"back_ms"`    // from kill -9 until the next process answers
 	StallMS   float64 `json:"stall_ms"`   // the longest systemctl show meanwhile
 	CameBack  int     `json:"came_back"`
 }
 
-// took is what the probe says.
+// took is the probe's answer.
 type took struct {
 	Nanoseconds []float64 `json:"nanoseconds"`
 	Count       int       `json:"count"`
@@ -138,7 +138,7 @@ func connect(ctx context.Context, m *machine.Machine, n int) (conns []net.Conn, 
 	return conns, <-accepted
 }
 
-// back reads what the recovered connections are told: of a bundle, their labels.
+// back reads the messages on the recovered connections: of a bundle, their labels.
 func back(conns []net.Conn, labelled bool) (n int, err error) {
 	for i, c := range conns {
 		if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {

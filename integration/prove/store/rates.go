@@ -25,7 +25,7 @@ type samples struct {
 	Many      []float64 `json:"many"`
 }
 
-// rates is what is said of them.
+// rates are the ratios.
 type rates struct {
 	AppendsPerSecond float64 `json:"appends_per_second"`
 	WritesPerSecond  float64 `json:"writes_per_second"`

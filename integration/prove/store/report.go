@@ -17,7 +17,7 @@ type report struct {
 	problems proof.Lines
 }
 
-// shown is what one version of systemd has shown. What was not measured is null.
+// shown is the result on one version of systemd. Missing measurements are null.
 type shown struct {
 	Systemd string    `json:"systemd"`
 	NotRun  string    `json:"not_run,omitempty"` // why
@@ -63,7 +63,7 @@ func (p shown) print(w io.Writer) {
 		fmt.Fprintf(w, "    %d lines said, %d delivered; lost: %d connections, %d lines; duplicated: %d; refused: %d\n",
 			c.Lines, c.Deliveries, c.ConnectionsLost, c.LinesLost, c.LinesDuplicated, c.Refused)
 		fmt.Fprintf(w, "    %d lines repeated and %d cut, which the clients ignored; the slowest acknowledgement took %.0f ms\n", c.Repeated, c.Cut, c.SlowestMS)
-		fmt.Fprintf(w, "    %d newcomers, of whom %d met a death between accept(2) and the store\n", c.Newcomers, c.Unwelcomed)
+		fmt.Fprintf(w, "    %d newcomers, %d of which met a death between accept(2) and the store\n", c.Newcomers, c.Unwelcomed)
 		for _, f := range c.Failures {
 			fmt.Fprintf(w, "    %s\n", f)
 		}

@@ -36,7 +36,7 @@ func run(ctx context.Context, b *stage.Builder) error {
 	return r.conclude(os.Stdout)
 }
 
-// prove does everything on one version. What was measured before an error is kept.
+// prove does everything on one version. Measurements before an error are kept.
 func prove(ctx context.Context, b *stage.Builder, v machine.Version) (p shown, err error) {
 	p.Systemd = string(v)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it takes more than %v", limit))

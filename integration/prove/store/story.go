@@ -23,7 +23,7 @@ const (
 	chatUnit    = "chat.service"
 )
 
-// story is what 1,000 clients have counted.
+// story has the counts of 1,000 clients.
 type story struct {
 	Clients         int      `json:"clients"`
 	Reloads         int      `json:"reloads"`

@@ -2,7 +2,7 @@ package store
 
 import "fmt"
 
-// target is what was to be reached on one version.
+// target is a target on one version.
 type target struct {
 	Systemd string  `json:"systemd"`
 	Name    string  `json:"name"`
@@ -29,7 +29,7 @@ func newTarget(name, text string, value float64, met bool, reason string) target
 	return t
 }
 
-// targets are those of what was measured.
+// targets are those of the measurements.
 func (p shown) targets() (all []target) {
 	if c := p.Chat; c != nil {
 		all = append(all,
@@ -44,7 +44,7 @@ func (p shown) targets() (all []target) {
 		all = append(all,
 			atMost("journal append / write(2)", r.AppendRatio, 2, "checksums"),
 			atMost("bundle add / sendmsg(2)", r.AddRatio, 2, compaction),
-			atMost("bundle remove / sendmsg(2)", r.RemoveRatio, 2, "what is dead has to be cleared away: for each that goes, another is written again"),
+			atMost("bundle remove / sendmsg(2)", r.RemoveRatio, 2, "dead entries have to be cleared away: for each that goes, another is written again"),
 			atMost("bundle add and remove / two sendmsg(2)", r.PairRatio, 2, compaction),
 			atMost("add and remove at 18,000 / at 1,000", r.SizeRatio, 1.5, "processor caches: the cost in system calls is the same"))
 	}

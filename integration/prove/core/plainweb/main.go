@@ -1,6 +1,5 @@
-// Plainweb is examples/web on plain net/http: what that service would be
-// without Instar, to compare with. It binds its own sockets, says nothing to
-// systemd, and ends by Shutdown on SIGTERM.
+// Plainweb is examples/web on plain net/http, without Instar, to compare with. It
+// binds its own sockets, says nothing to systemd, and ends by Shutdown on SIGTERM.
 //
 //	plainweb 127.0.0.1:8080 /run/web.sock
 package main

@@ -31,7 +31,7 @@ func measureAccept() error {
 		return err
 	}
 	// Without MPTCP, which package net would choose and systemd does not: it costs
-	// more than what is to be measured.
+	// more than the calls that are measured.
 	var plainTCP net.ListenConfig
 	plainTCP.SetMultipathTCP(false)
 	plain, err := plainTCP.Listen(context.Background(), "tcp", "127.0.0.1:0")
@@ -70,8 +70,8 @@ func acceptor(ln net.Listener) func() error {
 	}
 }
 
-// acceptOne finds the connection in the backlog, so that nobody waits: the
-// system calls, and what the listener adds to them. The client is three system
+// acceptOne finds the connection in the backlog, so that nothing waits: it measures
+// the system calls, and the cost of the listener on top. The client is three system
 // calls, to hide as little of that as possible.
 func acceptOne(ln net.Listener, address unix.Sockaddr) error {
 	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

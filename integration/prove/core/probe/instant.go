@@ -8,8 +8,8 @@ import (
 	"github.com/instar-project/instar/notify"
 )
 
-// reloadAtOnce is the least that a service of Type=notify-reload can do: what
-// `systemctl reload` takes by itself.
+// reloadAtOnce is the least that a service of Type=notify-reload can do: it shows
+// the cost of `systemctl reload` itself.
 func reloadAtOnce() error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM)

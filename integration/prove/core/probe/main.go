@@ -1,5 +1,5 @@
-// Probe is what `make bench-core` runs where a figure is measured: as a service
-// in the machine, or with sockets that were handed to it.
+// Probe measures for `make bench-core`: as a service in the machine, or with
+// sockets that were handed to it.
 //
 //	probe notify            notify.Send and Barrier against the bare system calls
 //	probe accept            the listener of package reload against a net.Listener

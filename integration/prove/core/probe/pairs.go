@@ -13,8 +13,8 @@ type contest struct {
 	times      int          // that each is done for one measurement
 }
 
-// pairs measures both sides n times. Who goes first alternates, so that
-// neither always finds what the other has left in caches.
+// pairs measures both sides n times. They take turns to go first, so that neither
+// always profits from the other's caches.
 func (c contest) pairs(n int) ([]pair, error) {
 	samples := make([]pair, n)
 	for i := range samples {

@@ -14,7 +14,7 @@ import (
 	"github.com/instar-project/instar/activation"
 )
 
-// asProgram makes the test binary what a starter starts.
+// asProgram makes the test binary the program that a starter starts.
 const asProgram = "INSTAR_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Counts is what the members have counted.
+// Counts are the counts of the members.
 type Counts struct {
 	// Connections had been opened and joined; ConnectionsLost of them came to an end that
 	// their member did not wish.
@@ -18,11 +18,11 @@ type Counts struct {
 	Lines, Deliveries, LinesLost, LinesDuplicated int
 
 	// Repeated lines came with a number that the client had, and were ignored; Cut
-	// ones ended without CR, likewise. Both are what the protocol expects of a death.
+	// ones ended without CR, likewise. The protocol expects both of a death.
 	Repeated, Cut int
 
-	// Newcomers came, spoke, and left. Refused is how often somebody's connect(2)
-	// was; Unwelcomed newcomers lost a connection that nobody had answered on yet.
+	// Newcomers came, spoke, and left. Refused counts refused connect(2)s;
+	// Unwelcomed newcomers lost a connection before its first answer.
 	Newcomers, Refused, Unwelcomed int
 
 	// Slowest is the longest time from saying a line to its acknowledgement.

@@ -1,6 +1,6 @@
-// Package members is clients of examples/chat that count what they lose. They join
-// their rooms, say numbered lines, and check of every other member of the room
-// that each of its lines comes once and in order, whatever is done to the service.
+// Package members is clients of examples/chat that count their losses. They join
+// their rooms, say numbered lines, and check that each line of every other member
+// of the room comes once and in order, whatever happens to the service.
 //
 //	m, err := members.Join(ctx, members.Config{Dial: machine.Dial, ...})
 //	// upgrade it, restart it, kill it

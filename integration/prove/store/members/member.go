@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// joinTimeout bounds how long the server may be silent to somebody who comes.
+	// joinTimeout bounds how long the server may be silent to a newcomer.
 	joinTimeout = 20 * time.Second
 	// mostUnacknowledged is when a member waits before it says more.
 	mostUnacknowledged = 16
@@ -23,7 +23,7 @@ const (
 )
 
 // member is one client. It knows nothing of upgrades, restarts or crashes: it ignores
-// what the protocol says is to be ignored, and that is all.
+// repeated and cut lines, as the protocol demands, and that is all.
 type member struct {
 	tally      *tally
 	nick, room string
@@ -127,7 +127,7 @@ func (m *member) say() error {
 	return err
 }
 
-// hear takes what the server says, until the connection ends.
+// hear takes the server's lines, until the connection ends.
 func (m *member) hear() {
 	for {
 		input, err := m.line()

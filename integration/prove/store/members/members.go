@@ -12,7 +12,7 @@ import (
 // Dialer is net.Dialer.DialContext, or a machine's Dial.
 type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Config says who comes.
+// Config describes the members.
 type Config struct {
 	Dial     Dialer
 	Network  string // of the server
@@ -20,7 +20,7 @@ type Config struct {
 	Members  int
 	RoomSize int           // how many of them share a room
 	Pause    time.Duration // mean time between two lines of a member
-	// Newcomers is the time between two of them. 0: nobody comes.
+	// Newcomers is the time between two of them. 0: there are none.
 	Newcomers time.Duration
 }
 
@@ -29,8 +29,8 @@ type Members struct {
 	config  Config
 	tally   *tally
 	members []*member
-	mute    context.CancelFunc // nobody says anything new
-	talking sync.WaitGroup     // those who do
+	mute    context.CancelFunc // no member says anything new
+	talking sync.WaitGroup     // members that still do
 	hearing sync.WaitGroup
 }
 
@@ -68,15 +68,15 @@ func (m *Members) hangUp() {
 	}
 }
 
-// Counts is what was counted so far. What is still under way is not lost yet.
+// Counts returns the counts so far. A line under way is not lost yet.
 func (m *Members) Counts() Counts {
 	m.tally.mu.Lock()
 	defer m.tally.mu.Unlock()
 	return m.tally.c
 }
 
-// Silence waits until every line that was said is acknowledged and has come to
-// everybody, and nobody says anything new; or until ctx ends.
+// Silence waits until every line that was said is acknowledged and has come to all,
+// and no member says anything new; or until ctx ends.
 func (m *Members) Silence(ctx context.Context) {
 	m.mute()
 	m.talking.Wait()
@@ -88,7 +88,8 @@ func (m *Members) Silence(ctx context.Context) {
 	}
 }
 
-// Stop is Silence, and then the members hang up. What has not come by then is lost.
+// Stop is Silence, and then the members hang up. A line that has not come by then
+// is lost.
 func (m *Members) Stop(ctx context.Context) Counts {
 	m.Silence(ctx)
 	for _, one := range m.members {
@@ -109,7 +110,7 @@ func (m *Members) Stop(ctx context.Context) Counts {
 	return m.Counts()
 }
 
-// missing counts what is still to come.
+// missing counts the lines that are still to come.
 func (m *Members) missing() int {
 	n := 0
 	for i, one := range m.members {

@@ -93,7 +93,7 @@ func (s *standIn) say(from net.Conn, nick, n, text string) {
 	}
 }
 
-// Members see what is wrong, count it as that, and nothing else.
+// Members notice each fault, count it as that, and nothing else.
 func TestMembersCount(t *testing.T) {
 	for fault, wrong := range map[string]func(c Counts) bool{
 		"":            func(c Counts) bool { return c.Lost() || c.Repeated+c.Cut > 0 },
@@ -126,7 +126,7 @@ func TestMembersCount(t *testing.T) {
 	}
 }
 
-// Nobody listens: refused, and counted.
+// A connection without a listener is refused, and counted.
 func TestRefused(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

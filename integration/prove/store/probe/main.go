@@ -1,24 +1,24 @@
-// Probe is a service that does with its store what it is told to, a line at a time,
-// on the socket "control":
+// Probe is a service that takes commands for its store, a line at a time, on the
+// socket "control":
 //
 //	accept N                takes N connections on the socket "connections"
 //	bundle ROUNDS           parks them in a bundle, so many times, and says how long it took
 //	plain                   parks them as plain entries
-//	recover ROUNDS          takes back what is parked, and tells each connection its label
+//	recover ROUNDS          takes back the parked connections, and tells each one its label
 //	half N                  recovers N connections, and dies of SIGKILL
 //	rates                   journal and bundle against the bare system calls
 //	put NAME                stores a descriptor
 //	save NAME SCHEMA VALUE  stores a blob
 //	load NAME SCHEMA        reads it
 //	damage NAME VALUE       stores a blob with a flipped bit
-//	future                  stores an entry of a kind that nobody knows yet
-//	leftovers               lists what nobody has asked for
+//	future                  stores an entry of a kind that does not exist yet
+//	leftovers               lists the unclaimed entries
 //	discard FDNAME          removes such an entry
 //	used                    entries in the store, and how many there may be
 //	die                     of SIGKILL
 //
-// It answers "ok" or "error", and what there is to say; numbers as JSON. It accepts what
-// it is told by anybody who reaches the socket: it is for throw-away machines.
+// It answers "ok" or "error", and a text; numbers as JSON. It obeys any client that
+// reaches the socket: it is for throw-away machines.
 package main
 
 import (
@@ -36,13 +36,13 @@ import (
 	"github.com/instar-project/instar/notify"
 )
 
-// probe is what the commands work on.
+// probe is the state that the commands work on.
 type probe struct {
 	notifier    *notify.Notifier
 	store       *fdstore.Store
 	connections net.Listener
 
-	taking   time.Duration // what activation.Take has taken
+	taking   time.Duration // the duration of activation.Take
 	plain    []activation.Entry
 	accepted []net.Conn
 	labels   [][]byte // of accepted

@@ -30,7 +30,8 @@ const (
 	bundleName = "parked"
 	plainName  = "p" // short: systemd passes it once for each descriptor, in one variable
 
-	// labelSize is what each client sends first, to be told it again.
+	// labelSize is the size of each client's first message, which it gets back
+	// later.
 	labelSize = 4
 
 	// maxRights is SCM_MAX_FD.
@@ -141,8 +142,8 @@ func (p *probe) parkPlain(ctx context.Context, _ []string) (string, error) {
 	return took{[]int64{int64(time.Since(begin))}, len(fds)}.String(), nil
 }
 
-// recover takes back what an earlier process has parked. Plain entries are there when
-// activation.Take returns; a bundle is read, which can be done again and again.
+// recover takes back the connections of an earlier process. Plain entries are there
+// when activation.Take returns; a bundle is read, which can be done again and again.
 func (p *probe) recover(ctx context.Context, args []string) (string, error) {
 	rounds, err := strconv.Atoi(args[0])
 	if err != nil {

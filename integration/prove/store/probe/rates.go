@@ -30,7 +30,7 @@ const (
 	rounds     = 40
 	appends    = 2000 // of a round
 	changes    = 250  // of a turn: fewer than fill a socket's queue
-	turns      = 16   // of a round: what a bundle does now and then has its share in each
+	turns      = 16   // of a round, so that a bundle's occasional work has its share in each
 	fewStored  = 1000
 	manyStored = 18000
 )
@@ -127,8 +127,7 @@ func (c *crowd) addFD(fd int) error {
 	return err
 }
 
-// remove lets somebody leave who has been there for any time, in favour of the one who
-// came last.
+// remove removes a random member, and puts the last one in its place.
 func (c *crowd) remove() error {
 	if err := c.bundle.Remove(c.ids[c.next]); err != nil {
 		return err

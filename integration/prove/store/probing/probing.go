@@ -1,5 +1,5 @@
 // Package probing puts integration/prove/store/probe into a machine as a service, and
-// tells it what to do with its store.
+// sends it commands for its store.
 package probing
 
 import (
@@ -30,8 +30,8 @@ const (
 	control = "/run/probe.sock"
 )
 
-// The probe runs as root, without a sandbox: what limits a service without privileges,
-// LimitNOFILE=, is on some hosts too low for what is measured here.
+// The probe runs as root, without a sandbox: on some hosts the LimitNOFILE= of a
+// service without privileges is too low for these measurements.
 const service = `[Service]
 Type=notify
 NotifyAccess=main
@@ -61,11 +61,11 @@ func Install(ctx context.Context, s *stage.Stage, settings ...string) error {
 	return s.Manager.Start(ctx, slices.Collect(maps.Keys(sockets))...)
 }
 
-// ErrDied is what Ask returns when the probe has died instead of answering.
+// ErrDied is the error of Ask when the probe has died instead of answering.
 var ErrDied = errors.New("the probe has died")
 
-// Ask tells the probe to do something, starting it if need be, and returns its answer. What
-// the probe answers with "error" is an error with that text.
+// Ask tells the probe to do something, starting it if need be, and returns its answer. An
+// "error" of the probe is an error with that text.
 func Ask(ctx context.Context, m *machine.Machine, command string, args ...any) (string, error) {
 	conn, err := m.Dial(ctx, "unix", control)
 	if err != nil {
