@@ -5,6 +5,9 @@ import (
 	"os"
 	"testing"
 
+	"github.com/instar-project/instar/internal/memfile"
+	"github.com/instar-project/instar/internal/sdstore"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -12,10 +15,10 @@ import (
 // given the same room: 252 messages, then the queue is emptied, off the clock.
 
 func BenchmarkBareWrite(b *testing.B) {
-	fd := must(newMemfd("bench"))
+	fd := int(must(memfile.New("bench")))
 	defer unix.Close(fd)
 	must(unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_RDWR|unix.O_APPEND))
-	record := make([]byte, 100+recordHeader)
+	record := make([]byte, 100+memfile.RecordHeader)
 	size := 0
 	for b.Loop() {
 		must(unix.Write(fd, record))
@@ -163,7 +166,7 @@ func BenchmarkBundleAddConnRemove(b *testing.B) {
 	for _, n := range benchSizes {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			bundle, ids := filled(b, n)
-			conn, label := os.NewFile(uintptr(must(duplicate(benchSocket(b)))), "conn"), []byte(benchLabel)
+			conn, label := os.NewFile(uintptr(must(sdstore.Duplicate(benchSocket(b)))), "conn"), []byte(benchLabel)
 			defer conn.Close()
 			i := 0
 			for b.Loop() {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/instar-project/instar/internal/sdstore"
 )
 
 // Item is a descriptor in a bundle. The label is the application's: a peer's address,
@@ -30,10 +32,12 @@ type Item struct {
 // sees no end of it. And a removed descriptor is let go only when the queue is compacted.
 // So end a connection with [Bundle.End], which shuts it down.
 //
-// One process writes to a bundle at a time: in an upgrade the predecessor stops
-// ([Store.Stop]) before the successor opens it.
+// One process writes to a bundle at a time: in an upgrade the predecessor has parked
+// before the successor opens it.
 type Bundle struct {
 	name string
+
+	gauge *sdstore.Gauge // shows slots to the other bundles
 
 	// grow makes another queue and stores it.
 	grow    func() (*queue, error)
@@ -61,8 +65,8 @@ type Bundle struct {
 }
 
 // openBundle takes ownership of the parts, on error too.
-func openBundle(name string, p parts, grow func() (*queue, error)) (*Bundle, error) {
-	b := &Bundle{name: name, grow: grow, index: newIndex(), notes: p.notes, young: p.queues[0], packed: p.queues[1:], limit: inFlightLimit()}
+func openBundle(name string, p parts, gauge *sdstore.Gauge, grow func() (*queue, error)) (*Bundle, error) {
+	b := &Bundle{name: name, gauge: gauge, grow: grow, index: newIndex(), notes: p.notes, young: p.queues[0], packed: p.queues[1:], limit: inFlightLimit()}
 	b.lending.add = func(fd uintptr) {
 		b.lending.id, b.lending.err = b.add(int(fd), b.lending.raw, b.lending.label)
 	}
@@ -100,6 +104,7 @@ func (b *Bundle) load() error {
 			l.queue.mirror(l.queued)
 		}
 	}
+	b.gauge.Set(b.slots())
 	return nil
 }
 
@@ -123,7 +128,7 @@ func (b *Bundle) Len() int {
 }
 
 // Add puts a descriptor, borrowed, into the bundle. When it returns nil, no death of
-// any process loses it. On an error nothing was added: [ErrInFlight], [ErrFull] if
+// any process loses it. On an error nothing was added: errInFlight, [ErrFull] if
 // another queue is needed, [ErrLabelTooLong], [ErrStopped], or EMFILE.
 func (b *Bundle) Add(fd int, label []byte) (ID, error) {
 	b.mu.Lock()
@@ -188,7 +193,7 @@ func (b *Bundle) tryAdd(fd int, conn syscall.RawConn, label []byte) (ID, error) 
 		return 0, b.err
 	}
 	if len(label) > MaxLabel {
-		return 0, fmt.Errorf("%w: %d bytes of at most %d", ErrLabelTooLong, len(label), MaxLabel)
+		return 0, fmt.Errorf("%w: %d bytes of at most %d", errLabelTooLong, len(label), MaxLabel)
 	}
 	if err := b.reserve(1); err != nil {
 		return 0, err
@@ -197,7 +202,7 @@ func (b *Bundle) tryAdd(fd int, conn syscall.RawConn, label []byte) (ID, error) 
 	if conn == nil {
 		// A duplicate, until it is packed: the caller may close fd at any time.
 		var err error
-		if fd, err = duplicate(fd); err != nil {
+		if fd, err = sdstore.Duplicate(fd); err != nil {
 			return 0, err
 		}
 		own.fd = fd
@@ -223,7 +228,7 @@ func (b *Bundle) AddBatch(items []Item) ([]ID, error) {
 	err := b.err
 	for i := 0; i < len(items) && err == nil; i++ {
 		if n := len(items[i].Label); n > MaxLabel {
-			err = fmt.Errorf("item %d: %w: %d bytes of at most %d", i, ErrLabelTooLong, n, MaxLabel)
+			err = fmt.Errorf("item %d: %w: %d bytes of at most %d", i, errLabelTooLong, n, MaxLabel)
 		}
 	}
 	for rest := items; len(rest) > 0 && err == nil; {
@@ -319,7 +324,7 @@ func (b *Bundle) Update(id ID, label []byte) error {
 		if _, ok := b.index.get(id); !ok {
 			err = ErrNotFound
 		} else if len(label) > MaxLabel {
-			err = fmt.Errorf("%w: %d bytes of at most %d", ErrLabelTooLong, len(label), MaxLabel)
+			err = fmt.Errorf("%w: %d bytes of at most %d", errLabelTooLong, len(label), MaxLabel)
 		} else {
 			b.op[0] = op{kind: opLabel, id: id, label: label}
 			err = b.note(b.op[:])
@@ -382,70 +387,51 @@ var errBundleClosed = errors.New("bundle is closed")
 
 // Bundle opens the bundle of that name, or makes and stores an empty one: three
 // entries, and another when those are full, at about 70,000 descriptors each. Opening
-// takes nothing out of it. Its errors are those of [Store.Put], [ErrForeign],
-// [ErrTruncated], [ErrCorrupt] and [ErrNewerFormat].
-//
-// Bundle may be called before a takeover only if the predecessor has stopped.
+// takes nothing out of it. Its errors are those of [Store.Put], [ErrCorrupt] and [ErrNewer].
 func (s *Store) Bundle(ctx context.Context, name string) (*Bundle, error) {
-	s.change.Lock() // held to the end, so that Stop finds the bundle in use or not begun
-	defer s.change.Unlock()
 	var b *Bundle
-	if err := s.use(KindBundle, name, func() { b.Close() }); err != nil {
-		return nil, opError("open", KindBundle, name, err)
-	}
-	p, err := s.adoptParts(name)
-	if err == nil {
-		err = s.completeParts(ctx, name, &p)
-	}
-	if err == nil {
-		b, err = openBundle(name, p, func() (*queue, error) { return s.growBundle(name) })
-	} else {
-		p.close()
-	}
+	err := s.share().Use(sdstore.Bundle, name, func() { b.Close() }, func(put func(context.Context, ...int) error) error {
+		p, err := s.bundleParts(ctx, name, put)
+		if err == nil {
+			b, err = openBundle(name, p, s.share().Gauge(name), func() (*queue, error) { return s.growBundle(name) })
+		}
+		if err != nil {
+			return opError("open", sdstore.Bundle, name, err)
+		}
+		b.release = func() { s.share().Leave(sdstore.Bundle, name) }
+		return nil
+	})
 	if err != nil {
-		s.release(KindBundle, name)
-		return nil, opError("open", KindBundle, name, err)
+		return nil, err
 	}
-	b.release = func() { s.release(KindBundle, name) }
 	return b, nil
 }
 
-// adoptParts opens what the store has of a bundle.
-func (s *Store) adoptParts(name string) (p parts, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, it := range s.inventory.of(KindBundle, name) {
-		fd, err := duplicate(it.fd)
-		if err != nil {
-			return p, err
-		}
-		if err := p.adopt(fd); err != nil {
-			return p, fmt.Errorf("%s: %w", it.fdName, err)
-		}
+// bundleParts opens what the store has of a bundle, and makes and stores what is missing.
+func (s *Store) bundleParts(ctx context.Context, name string, put func(context.Context, ...int) error) (p parts, err error) {
+	if err = s.share().Parts(name, p.adopt); err == nil {
+		err = p.check()
 	}
-	return p, p.check()
-}
-
-// completeParts makes and stores what is missing. s.change is held.
-func (s *Store) completeParts(ctx context.Context, name string, p *parts) error {
-	fds, err := p.create()
-	if err != nil || len(fds) == 0 {
-		return err
+	var fresh []int
+	if err == nil {
+		fresh, err = p.create()
 	}
-	return s.store(ctx, "store", KindBundle, name, notPolled, fds...)
+	if err == nil && len(fresh) > 0 {
+		err = put(ctx, fresh...)
+	}
+	if err != nil {
+		p.close()
+	}
+	return p, err
 }
 
 // growBundle makes and stores another queue.
 func (s *Store) growBundle(name string) (*queue, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
-	defer cancel()
-	s.change.Lock()
-	defer s.change.Unlock()
 	q, err := newQueue()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.store(ctx, "store", KindBundle, name, notPolled, q.fd); err != nil {
+	if err := s.share().Add(context.Background(), name, q.fd); err != nil {
 		q.close()
 		return nil, err
 	}

@@ -14,7 +14,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/instar-project/instar/fdstore/storetest"
+	"github.com/instar-project/instar/internal/memfile"
+	"github.com/instar-project/instar/internal/sdstore"
+	"github.com/instar-project/instar/internal/sdstore/storetest"
+	"github.com/instar-project/instar/internal/testkit"
 )
 
 // parked is what a bundle should hold.
@@ -109,22 +112,22 @@ func bundleOf(t testing.TB, held *[]int, sndbuf int) *Bundle {
 				return nil, err
 			}
 		}
-		*held = append(*held, must(duplicate(q.fd)))
+		*held = append(*held, must(sdstore.Duplicate(q.fd)))
 		return q, nil
 	}
 	var p parts
 	if len(*held) == 0 {
 		p.notes = must(newNotes())
-		*held = append(*held, must(duplicate(p.notes.fd())))
+		*held = append(*held, must(sdstore.Duplicate(p.notes.fd())))
 		p.queues = []*queue{must(grow()), must(grow())}
 	} else {
 		for _, fd := range *held {
-			if err := p.adopt(must(duplicate(fd))); err != nil {
+			if err := p.adopt(must(sdstore.Duplicate(fd))); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	b, err := openBundle("test", p, grow)
+	b, err := openBundle("test", p, alone(), grow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +158,7 @@ func (m model) any() ID {
 }
 
 func TestBundleInStore(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 3)
 	s := nextGeneration(t, m)
 	b, err := s.Bundle(background(), "connections")
@@ -190,10 +193,10 @@ func TestBundleInStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, b, want, "in the one after")
-	if err := s.Remove(background(), KindBundle, "connections"); err == nil {
+	if err := s.Remove(background(), "connections"); err == nil {
 		t.Error("an open bundle was removed")
 	}
-	s.Stop()
+	s.whole.Stop()
 	if _, err := b.Add(0, nil); !errors.Is(err, ErrStopped) {
 		t.Errorf("add after Stop: %v", err)
 	}
@@ -202,8 +205,8 @@ func TestBundleInStore(t *testing.T) {
 			t.Errorf("recover after Stop: %v", err)
 		}
 	}
-	s.Resume()
-	if err := s.Remove(background(), KindBundle, "connections"); err != nil {
+	s.whole.Resume()
+	if err := s.Remove(background(), "connections"); err != nil {
 		t.Error(err)
 	}
 	if len(m.Names()) != 0 {
@@ -212,15 +215,15 @@ func TestBundleInStore(t *testing.T) {
 }
 
 func TestBundleErrors(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
 	fd := file(t)
-	if _, err := b.Add(fd, make([]byte, MaxLabel+1)); !errors.Is(err, ErrLabelTooLong) {
+	if _, err := b.Add(fd, make([]byte, MaxLabel+1)); !errors.Is(err, errLabelTooLong) {
 		t.Error(err)
 	}
-	if ids, err := b.AddBatch([]Item{{FD: fd}, {FD: fd, Label: make([]byte, MaxLabel+1)}}); !errors.Is(err, ErrLabelTooLong) || len(ids) != 0 {
+	if ids, err := b.AddBatch([]Item{{FD: fd}, {FD: fd, Label: make([]byte, MaxLabel+1)}}); !errors.Is(err, errLabelTooLong) || len(ids) != 0 {
 		t.Error(ids, err)
 	}
 	if _, err := b.Add(1<<20, nil); !errors.Is(err, unix.EBADF) {
@@ -230,7 +233,7 @@ func TestBundleErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Update(id, make([]byte, MaxLabel+1)); !errors.Is(err, ErrLabelTooLong) {
+	if err := b.Update(id, make([]byte, MaxLabel+1)); !errors.Is(err, errLabelTooLong) {
 		t.Error(err)
 	}
 	if err := b.Remove(id, 77); !errors.Is(err, ErrNotFound) || b.Len() != 1 {
@@ -258,7 +261,7 @@ func TestBundleModel(t *testing.T) {
 		{"small buffer", 12000, 6000}, // a few messages: grows and compacts all the time
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			noLeaks(t)
+			testkit.CheckLeaks(t)
 			var held []int
 			closeHeld(t, &held)
 			b := bundleOf(t, &held, c.sndbuf)
@@ -330,7 +333,7 @@ func TestBundleDiesInRewrite(t *testing.T) {
 	for death := range singles + 3 {
 		for _, source := range []string{"young", "packed"} {
 			t.Run(fmt.Sprintf("%s/%d", source, death), func(t *testing.T) {
-				noLeaks(t)
+				testkit.CheckLeaks(t)
 				var held []int
 				closeHeld(t, &held)
 				b := bundleOf(t, &held, 0)
@@ -419,7 +422,7 @@ func TestBundleDiesInRewrite(t *testing.T) {
 
 // The queue's length is bounded by what is live, whatever has come and gone.
 func TestBundleStaysShort(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -456,7 +459,7 @@ func TestBundleStaysShort(t *testing.T) {
 }
 
 func TestBundleEndsConnections(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -480,12 +483,12 @@ func TestBundleEndsConnections(t *testing.T) {
 
 // Two sockets' worth of foreign things.
 func TestAdoptForeignQueue(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	pair := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
 	defer unix.Close(pair[1])
 	tcp := must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	for _, fd := range []int{pair[0], tcp, rawMemfd(t, nil)} {
-		if _, err := adoptQueue(fd); !errors.Is(err, ErrForeign) {
+		if _, err := adoptQueue(fd); !errors.Is(err, memfile.ErrForeign) {
 			t.Errorf("descriptor %d: %v", fd, err)
 		}
 	}
@@ -494,7 +497,7 @@ func TestAdoptForeignQueue(t *testing.T) {
 	if err := q.send([]byte("what is this?"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.scan(func(queued, []op) {}); !errors.Is(err, ErrForeign) {
+	if err := q.scan(func(queued, []op) {}); !errors.Is(err, memfile.ErrForeign) {
 		t.Error(err)
 	}
 	// Nobody else can send to it.
@@ -520,7 +523,7 @@ func TestAdoptForeignQueue(t *testing.T) {
 
 // A second writer is found out before it does harm.
 func TestSecondWriter(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)

@@ -15,25 +15,20 @@
 //
 // # The store
 //
-// A program opens it with what it was passed, once, and asks for things by name:
+// A Keeper, which package reload calls, is given its part of the store, and asks for things
+// by names that are its own:
 //
-//	set, err := activation.Take()
-//	max, err := fdstore.Quota()
-//	store, err := fdstore.Open(fdstore.Config{
-//		Entries:  set.Claim(fdstore.Reserved),
-//		Notifier: notifier,
-//		Max:      max,
-//		Sockets:  set.Names(),
-//	})
+//	func (k *keeper) Adopt(ctx context.Context, store *fdstore.Store, from reload.Origin) error {
+//		j, err := store.Journal(ctx, "talk", fdstore.JournalConfig{Schema: 1})
+//		…
+//	}
 //
-// There are four kinds of entries. In the store they are called
-// instar.KIND.NAME.NUMBER; the number lets a new one be stored before the old one is
-// removed, so that at every instant one of them, complete, is there.
+// There are four kinds of entries.
 //
-//	fd       one descriptor                 Put, Replace, File, Claim
-//	blob     a value, replaced whole        WriteBlob, Blob, Save, Load
-//	journal  a value and a log of changes   Journal
-//	bundle   many descriptors with labels   Bundle
+//	descriptor  one, such as a socket or a device  Put, File
+//	blob        a value, replaced whole            WriteBlob, Blob, Save, Load
+//	journal     a value and a log of changes       Journal
+//	bundle      many descriptors with labels       Bundle
 //
 // A [Blob] is a sealed memory file. Use it for what changes now and then: each change
 // is a round trip to systemd, of a fraction of a millisecond.
@@ -46,8 +41,13 @@
 // hold descriptors in SCM_RIGHTS messages; the file says which of them have been removed
 // since. To add a connection is one sendmsg(2), to remove it one write(2), and again
 // systemd has no part in it. As plain entries thousands of connections would stall PID 1
-// for seconds, because it compares each with all the others. compact.go tells how a queue
-// of a few hundred messages holds tens of thousands of connections, which come and go.
+// for seconds, because it compares each with all the others. bundle_compact.go tells how a
+// queue of a few hundred messages holds tens of thousands of connections, which come and go.
+//
+// In the store an entry is called instar.KIND.KEEPER/NAME.NUMBER, and instar.KIND.NAME.NUMBER if
+// the Keeper has no name; KIND is fd, blob, journal or bundle. The number lets a new one be stored
+// before the old one is removed, so that at every instant one of them, complete, is there.
+// `instar fds` lists them, and reads blobs and journals, while the service runs.
 //
 // # What survives what
 //
@@ -74,27 +74,21 @@
 // Reading changes nothing: no entry, no queue, no shared file offset. A reader may
 // die anywhere, and the next one finds the same.
 //
-// Only the main process writes. systemd tells nobody what is in the store, so a
-// Store knows it by keeping count; and a journal or a bundle that two processes wrote to
-// would be no use to either. In an upgrade the predecessor calls [Store.Stop], which
-// waits for what is under way; then the successor, which was handed [Store.Entries],
-// may open journals and bundles, and once it is the main process it may change the
-// store. If it is to take back, the predecessor calls [Store.Resume] and opens them
-// again. An entry that another generation made meanwhile it does not know of.
+// One process writes at a time, from Adopt to Park. After Park every change is an
+// [ErrStopped], and what is open is closed; reading goes on. A process that takes back opens
+// its journals and bundles again, and finds in them what its successor has written.
 //
-// Every change to the store is confirmed by a barrier (sd_notify_barrier(3)), with the
-// deadline of the context or [DefaultTimeout]. That says systemd has read it; it does not
-// say that it has kept it. Nothing says that, so what could make it drop a
-// descriptor is checked beforehand: the number of entries, the name, and that the same
-// open file description is not stored twice. An entry that was put without FDPOLL=0
+// Every change to the store is confirmed by a barrier (sd_notify_barrier(3)). That says
+// systemd has read it; it does not say that it has kept it. Nothing says that, so what could
+// make it drop a descriptor is checked beforehand: the number of entries, the name, and that
+// the same open file description is not stored twice. An entry that was put without FDPOLL=0
 // and has hung up is gone from the store and still counts here, until it is removed.
 //
 // # Who owns a descriptor
 //
-// The Store owns those it was opened with, and a duplicate of everything it has put.
-// What is passed to Put, Add and the like is borrowed: the caller closes it, and may do
-// so at once. What File, Claim, Blob and Recover return is a duplicate, which the
-// caller closes. Everything is close-on-exec.
+// The store has a duplicate of everything that is put into it. What is passed to Put, Add and
+// the like is borrowed: the caller closes it, and may do so at once. What File, Blob and
+// Recover return is a duplicate, which the caller closes. Everything is close-on-exec.
 //
 // A stored connection never looks closed to its peer, because systemd has it open. So an
 // ended one is shut down, not only closed: [Bundle.End].
@@ -102,16 +96,7 @@
 // # What is not understood
 //
 // Blobs, journals, and messages and notes of a bundle have a magic number, a format version and
-// checksums. What does not fit is [ErrForeign], [ErrTruncated], [ErrCorrupt],
-// [ErrNewerFormat] or [ErrNewerSchema], and stays as it is. What an earlier version of
-// the program stored and this one never asks for is reported by [Store.Leftovers], and
-// removed by [Store.Discard].
-//
-// # From outside
-//
-// [ParseName] says what an entry is by its name, as `systemd-analyze fdstore` lists it,
-// and [Inspect] what a blob or a journal holds, while the service runs; the memory file of
-// a bundle is a journal too. A bundle's queue is its service's alone to read, because where
-// a peek begins (SO_PEEK_OFF) is a property of the socket, which both would move; how many
-// descriptors it holds is in fdinfo of proc(5), scm_fds.
+// checksums. What does not fit is [ErrCorrupt] or [ErrNewer], and stays as it is. What an earlier
+// version of the program stored and this one never asks for is reported by [Store.Leftovers] and
+// in the log, and removed by [Store.Remove].
 package fdstore

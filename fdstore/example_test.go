@@ -2,40 +2,28 @@ package fdstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"testing"
 
-	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/fdstore"
-	"github.com/instar-project/instar/notify"
+	"github.com/instar-project/instar/fdstore/storetest"
 )
-
-// open is how a service opens its store.
-func open(set *activation.Set, notifier *notify.Notifier) (*fdstore.Store, error) {
-	max, err := fdstore.Quota()
-	if err != nil {
-		return nil, err
-	}
-	return fdstore.Open(fdstore.Config{
-		Entries:  set.Claim(fdstore.Reserved),
-		Notifier: notifier,
-		Max:      max,
-		Sockets:  set.Names(),
-	})
-}
 
 func ExampleSave() {
 	save := func(ctx context.Context, store *fdstore.Store) error {
-		key := fdstore.Key{Name: "sessions", Schema: 1}
-		sessions, _, err := fdstore.Load[map[string]string](store, key)
+		sessions, _, err := fdstore.Load[map[string]string](store, "sessions", 1)
+		if errors.Is(err, fdstore.ErrNotFound) {
+			sessions, err = make(map[string]string), nil // the first start
+		}
 		if err != nil {
 			return err
 		}
 		sessions["ada"] = "room 1"
-		return fdstore.Save(ctx, store, key, sessions)
+		return fdstore.Save(ctx, store, "sessions", 1, sessions)
 	}
 	_ = save
 }
@@ -96,20 +84,21 @@ func ExampleBundle() {
 	_ = recover
 }
 
-// Not run by systemd, the same program works, and what it stores is refused.
-func TestOpenWithoutSystemd(t *testing.T) {
-	t.Setenv("FDSTORE", "")
-	os.Unsetenv("FDSTORE")
-	set, err := activation.New(nil)
-	if err != nil {
+// A Keeper's test needs no systemd.
+func TestStoretest(t *testing.T) {
+	service := storetest.New(t, 3)
+	store := service.Process("visits")
+	if err := fdstore.Save(t.Context(), store, "count", 1, 7); err != nil {
 		t.Fatal(err)
 	}
-	store, err := open(set, nil)
-	if err != nil {
-		t.Fatal(err)
+	next := service.Process("visits")
+	if n, _, err := fdstore.Load[int](next, "count", 1); n != 7 || err != nil {
+		t.Errorf("%d, %v", n, err)
 	}
-	defer store.Close()
-	if used, max := store.Used(); used != 0 || max != 0 {
-		t.Errorf("used %d of %d", used, max)
+	if err := fdstore.Save(t.Context(), store, "count", 1, 8); !errors.Is(err, fdstore.ErrStopped) {
+		t.Errorf("the process before goes on: %v", err)
+	}
+	if got := service.Entries(); len(got) != 1 || got[0] != "instar.blob.visits/count.1" {
+		t.Errorf("entries %q", got)
 	}
 }

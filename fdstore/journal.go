@@ -10,100 +10,127 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
-)
 
-// DefaultJournalSize bounds a journal whose config does not: 64 MiB.
-const DefaultJournalSize = 64 << 20
+	"github.com/instar-project/instar/internal/memfile"
+	"github.com/instar-project/instar/internal/sdstore"
+)
 
 // JournalConfig says what a journal is to be.
 type JournalConfig struct {
 	// Schema is the version of the application's records and snapshots. A journal
-	// of a newer one is an [ErrNewerSchema]; one of an older one is opened, and
+	// of a newer one is an [ErrNewer]; one of an older one is opened, and
 	// keeps its schema until it is rotated.
 	Schema uint32
 
 	// MaxSize bounds the file, header and snapshot included, in bytes.
-	// Zero means DefaultJournalSize.
+	// Zero means 64 MiB.
 	MaxSize int64
 }
 
 func (c JournalConfig) maxSize() int64 {
+	const usual = 64 << 20
 	if c.MaxSize <= 0 {
-		return DefaultJournalSize
+		return usual
 	}
 	return c.MaxSize
 }
 
-// JournalReader reads a journal: a snapshot and the records that came after it.
-// It changes nothing, and moves no offset that is shared with other processes.
-type JournalReader struct {
-	file   memfd
-	name   string
-	header header
+// Journal opens the journal of that name for appending, or makes and stores an
+// empty one. An unfinished record at its end, which only a death in the middle of a
+// write leaves, is cut off. Its errors are those of [Store.Put], [ErrCorrupt] and [ErrNewer];
+// on an error the journal is as it was, and [Store.ReadJournal] may show more of it.
+func (s *Store) Journal(ctx context.Context, name string, config JournalConfig) (*Journal, error) {
+	var j *Journal
+	err := s.share().Use(sdstore.Journal, name, func() { j.Close() }, func(put func(context.Context, ...int) error) error {
+		r, err := s.readJournal(name, config.Schema)
+		if errors.Is(err, ErrNotFound) {
+			r, err = storeJournal(ctx, name, config, put)
+		}
+		if err != nil {
+			return err
+		}
+		if j, err = openForAppend(r, config); err != nil {
+			return err
+		}
+		j.release = func() { s.share().Leave(sdstore.Journal, name) }
+		j.replace = func(ctx context.Context, fd int) error {
+			return s.share().Put(ctx, "rotate", sdstore.Journal, name, sdstore.NotPolled, fd)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
 }
 
-// OpenJournal reads the journal behind fd. It takes ownership of fd, on error too.
-// It fails as [OpenBlob] does. The records are checked as they are read.
-func OpenJournal(fd int, name string, schema uint32) (*JournalReader, error) {
-	r, err := openJournal(memfd(fd), name, schema)
+// storeJournal makes an empty journal.
+func storeJournal(ctx context.Context, name string, config JournalConfig, put func(context.Context, ...int) error) (*journalReader, error) {
+	r, err := createJournal(name, config, nil)
 	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("fdstore: open journal %q: %w", name, err)
+		return nil, opError("create", sdstore.Journal, name, err)
+	}
+	if err := put(ctx, int(r.file)); err != nil {
+		r.file.Close()
+		return nil, err
 	}
 	return r, nil
 }
 
-func openJournal(file memfd, name string, schema uint32) (*JournalReader, error) {
-	size, err := file.size()
+// ReadJournal opens the journal of that name for reading only, which the caller
+// closes. Of a corrupt one it shows the records before the damage.
+func (s *Store) ReadJournal(name string, schema uint32) (*Journal, error) {
+	r, err := s.readJournal(name, schema)
 	if err != nil {
 		return nil, err
 	}
-	h, err := readHeader(file, magicJournal, name)
-	if err != nil {
-		return nil, err
-	}
-	if h.length > uint64(size-headerSize) {
-		return nil, fmt.Errorf("%w: the snapshot of %q: %d of %d bytes", ErrTruncated, name, size-headerSize, h.length)
-	}
-	if err := checkPayload(file, h, name); err != nil {
-		return nil, err
-	}
-	if h.schema > schema {
-		return nil, &VersionError{Name: name, Found: h.schema, Known: schema, Err: ErrNewerSchema}
-	}
-	return &JournalReader{file: file, name: name, header: h}, nil
+	return &Journal{reader: r, err: errReadOnly}, nil
 }
 
-// Schema is the version that the snapshot and the records were written with.
-func (r *JournalReader) Schema() uint32 { return r.header.schema }
+func (s *Store) readJournal(name string, schema uint32) (*journalReader, error) {
+	fd, err := s.share().Get("open", sdstore.Journal, name)
+	if err != nil {
+		return nil, err
+	}
+	return openJournal(memfile.File(fd), name, schema)
+}
 
-// Snapshot is the state that the records build upon. Its size is 0 if the journal
-// was never rotated.
-func (r *JournalReader) Snapshot() *io.SectionReader {
-	return io.NewSectionReader(r.file, headerSize, int64(r.header.length))
+// journalReader reads a journal: a snapshot and the records that came after it.
+type journalReader struct {
+	file   memfile.File
+	name   string
+	header memfile.Header
+}
+
+// openJournal takes ownership of the file, on error too. The records are checked as they
+// are read.
+func openJournal(file memfile.File, name string, schema uint32) (*journalReader, error) {
+	h, err := memfile.OpenJournal(file, name, schema)
+	if err != nil {
+		file.Close()
+		return nil, opError("open", sdstore.Journal, name, err)
+	}
+	return &journalReader{file, name, h}, nil
 }
 
 // recordsAt is the offset of the first record.
-func (r *JournalReader) recordsAt() int64 { return headerSize + int64(r.header.length) }
+func (r *journalReader) recordsAt() int64 { return r.header.End() }
 
-func (r *JournalReader) scanner() (*recordScanner, error) {
-	size, err := r.file.size()
+func (r *journalReader) scanner() (*memfile.Scanner, error) {
+	size, err := r.file.Size()
 	if err != nil {
 		return nil, err
 	}
 	length := size - r.recordsAt()
-	return newRecordScanner(io.NewSectionReader(r.file, r.recordsAt(), length), length), nil
+	return memfile.NewScanner(io.NewSectionReader(r.file, r.recordsAt(), length), length), nil
 }
 
-// Records yields the records in the order they were appended, up to the last whole
-// one: what a death cut short is not a record. Each is valid until the next. A
-// record that was changed afterwards is an [ErrCorrupt], and the last thing yielded.
-func (r *JournalReader) Records() iter.Seq2[[]byte, error] {
+func (r *journalReader) records() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		scanner, err := r.scanner()
 		for err == nil {
 			var record []byte
-			if record, err = scanner.next(); err == nil && !yield(record, nil) {
+			if record, err = scanner.Next(); err == nil && !yield(record, nil) {
 				return
 			}
 		}
@@ -113,19 +140,16 @@ func (r *JournalReader) Records() iter.Seq2[[]byte, error] {
 	}
 }
 
-// Close ends reading. The journal in the store is another descriptor, and stays.
-func (r *JournalReader) Close() error { return unix.Close(int(r.file)) }
-
 // Journal is a journal open for appending: see [Store.Journal]. Its methods may be
 // called from several goroutines at once.
 //
-// One process writes to a journal at a time: in an upgrade the predecessor stops
-// ([Store.Stop]) before the successor opens it. Should both write all the same, whole
+// One process writes to a journal at a time: in an upgrade the predecessor has parked
+// before the successor opens it. Should both write all the same, whole
 // records alternate (the file is O_APPEND), and after the first rotation the other's
 // writes fail.
 type Journal struct {
 	mu     sync.Mutex
-	reader *JournalReader
+	reader *journalReader
 	size   int64 // up to the last whole record
 	torn   int64
 	config JournalConfig
@@ -138,22 +162,22 @@ type Journal struct {
 }
 
 // openForAppend takes ownership of the reader, on error too.
-func openForAppend(r *JournalReader, config JournalConfig) (j *Journal, err error) {
+func openForAppend(r *journalReader, config JournalConfig) (j *Journal, err error) {
 	defer func() {
 		if err != nil {
-			r.Close()
+			r.file.Close()
 			err = fmt.Errorf("fdstore: open journal %q: %w", r.name, err)
 		}
 	}()
 	scanner, err := r.scanner()
 	for err == nil {
-		_, err = scanner.next()
+		_, err = scanner.Next()
 	}
 	if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	j = &Journal{reader: r, config: config, size: r.recordsAt() + scanner.end}
-	size, err := r.file.size()
+	j = &Journal{reader: r, config: config, size: r.recordsAt() + scanner.End}
+	size, err := r.file.Size()
 	if err != nil {
 		return nil, err
 	}
@@ -166,26 +190,29 @@ func openForAppend(r *JournalReader, config JournalConfig) (j *Journal, err erro
 	return j, nil
 }
 
-// Schema, Snapshot and Records are those of [JournalReader]. A rotation makes
-// snapshots taken before invalid and must not happen during Records.
+// Schema is the version that the snapshot and the records were written with.
 func (j *Journal) Schema() uint32 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.reader.Schema()
+	return j.reader.header.Schema
 }
 
-// Snapshot is the state that the records build upon: see [JournalReader.Snapshot].
+// Snapshot is the state that the records build upon. Its size is 0 if the journal
+// was never rotated. A rotation makes it invalid.
 func (j *Journal) Snapshot() *io.SectionReader {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.reader.Snapshot()
+	return j.reader.header.Payload(j.reader.file)
 }
 
-// Records yields the records: see [JournalReader.Records].
+// Records yields the records in the order they were appended, up to the last whole
+// one: what a death cut short is not a record. Each is valid until the next. A
+// record that was changed afterwards is an [ErrCorrupt], and the last thing yielded. There
+// must be no rotation meanwhile.
 func (j *Journal) Records() iter.Seq2[[]byte, error] {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.reader.Records()
+	return j.reader.records()
 }
 
 // Torn is how many bytes of an unfinished record were cut off when the journal was
@@ -210,7 +237,7 @@ func (j *Journal) NeedsRotation() bool {
 
 // Append adds one record. When it returns nil, the record is in memory that systemd
 // holds as well: no death of any process loses it. On an error nothing was added;
-// it is an [ErrJournalFull] if the record would exceed MaxSize.
+// it is an [ErrFull] if the record would exceed MaxSize.
 func (j *Journal) Append(record []byte) error {
 	if err := j.append(record); err != nil {
 		return fmt.Errorf("fdstore: append to journal %q: %w", j.reader.name, err)
@@ -224,18 +251,19 @@ func (j *Journal) append(record []byte) error {
 	if j.err != nil {
 		return j.err
 	}
-	length := int64(recordHeader + len(record))
+	length := int64(memfile.RecordHeader + len(record))
 	if len(record) > math.MaxUint32 || j.size+length > j.config.maxSize() {
-		return fmt.Errorf("%w: %d bytes to add to %d of at most %d: rotate it", ErrJournalFull, length, j.size, j.config.maxSize())
+		return fmt.Errorf("%w: %d bytes to add to %d of at most %d: rotate it", errJournalFull, length, j.size, j.config.maxSize())
 	}
 	// One write(2) each: either the kernel has the whole record or, if the process
 	// is killed within it, the beginning of one.
-	j.buffer = appendRecord(j.buffer[:0], record)
+	j.buffer = memfile.AppendRecord(j.buffer[:0], record)
 	n, err := unix.Write(int(j.reader.file), j.buffer)
 	for n <= 0 && errors.Is(err, unix.EINTR) {
 		n, err = unix.Write(int(j.reader.file), j.buffer)
 	}
-	if cap(j.buffer) > blobBuffer {
+	const worthKeeping = 64 << 10
+	if cap(j.buffer) > worthKeeping {
 		j.buffer = nil // one large record is no reason to keep so much
 	}
 	if n == int(length) {
@@ -266,7 +294,7 @@ func (j *Journal) failed(n int, err error) error {
 func (j *Journal) unchanged() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	size, err := j.reader.file.size()
+	size, err := j.reader.file.Size()
 	if err == nil && size != j.size {
 		err = errChanged
 	}
@@ -310,14 +338,14 @@ func (j *Journal) Rotate(ctx context.Context, snapshot func(w io.Writer) error) 
 		// It may be in the store all the same, until systemd reads on or, should this
 		// process die before that, for good. It must not be taken for the newer one.
 		_ = unix.Ftruncate(int(next.file), 0)
-		next.Close()
+		next.file.Close()
 		return fmt.Errorf("fdstore: rotate journal %q: %w", name, err)
 	}
 	old := j.reader
 	// Whoever still writes to the old file writes for nobody: let him know.
-	_ = old.file.seal(unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK)
+	_ = old.file.Seal(unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK)
 	j.reader, j.size = next, next.recordsAt()
-	return old.Close()
+	return old.file.Close()
 }
 
 // Close ends appending. The journal stays in the store.
@@ -331,34 +359,34 @@ func (j *Journal) Close() error {
 	if j.release != nil {
 		j.release()
 	}
-	return j.reader.Close()
+	return j.reader.file.Close()
 }
 
-var errJournalClosed = errors.New("journal is closed")
+var (
+	errJournalClosed = errors.New("journal is closed")
+	errReadOnly      = errors.New("journal is open for reading only")
+)
 
 // createJournal makes a journal of a snapshot, which may be nil, in memory that
 // nobody else sees yet.
-func createJournal(name string, config JournalConfig, snapshot func(w io.Writer) error) (*JournalReader, error) {
-	w, err := NewBlobWriter(name, config.Schema)
+func createJournal(name string, config JournalConfig, snapshot func(w io.Writer) error) (*journalReader, error) {
+	w, err := memfile.NewWriter(name, config.Schema)
 	if err != nil {
 		return nil, err
 	}
+	defer w.Abort()
 	if snapshot != nil {
-		err = snapshot(w)
+		if err := snapshot(w); err != nil {
+			return nil, err
+		}
 	}
-	if err == nil {
-		err = w.complete(magicJournal)
-	}
-	if err == nil && headerSize+int64(w.written) > config.maxSize() {
-		err = fmt.Errorf("%w: the snapshot alone has %d bytes of at most %d", ErrJournalFull, w.written, config.maxSize())
-	}
-	if err == nil {
-		_, err = unix.FcntlInt(uintptr(w.file), unix.F_SETFL, unix.O_RDWR|unix.O_APPEND)
-	}
+	file, h, err := w.Journal()
 	if err != nil {
-		w.Abort()
 		return nil, err
 	}
-	h := header{magic: magicJournal, format: formatVersion, schema: config.Schema, length: w.written, checksum: w.sum}
-	return &JournalReader{file: w.file, name: name, header: h}, nil
+	if h.End() > config.maxSize() {
+		file.Close()
+		return nil, fmt.Errorf("%w: the snapshot alone has %d bytes of at most %d", errJournalFull, h.Length, config.maxSize())
+	}
+	return &journalReader{file, name, h}, nil
 }

@@ -16,7 +16,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/instar-project/instar/fdstore/storetest"
+	"github.com/instar-project/instar/internal/memfile"
+	"github.com/instar-project/instar/internal/sdstore"
+	"github.com/instar-project/instar/internal/sdstore/storetest"
+	"github.com/instar-project/instar/internal/testkit"
 )
 
 func journalRecords(t testing.TB, j *Journal) []string {
@@ -41,7 +44,7 @@ func snapshot(t testing.TB, j *Journal) string {
 }
 
 func TestJournal(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 3)
 	s := nextGeneration(t, m)
 	j, err := s.Journal(background(), "log", JournalConfig{Schema: 2})
@@ -74,17 +77,17 @@ func TestJournal(t *testing.T) {
 	if got := journalRecords(t, j); !slices.Equal(got, want) || j.Torn() != 0 {
 		t.Errorf("records differ in the next process, %d bytes torn", j.Torn())
 	}
-	if _, err := s.ReadJournal("log", 1); !errors.Is(err, ErrNewerSchema) {
+	if _, err := s.ReadJournal("log", 1); !errors.Is(err, ErrNewer) {
 		t.Errorf("newer schema: %v", err)
 	}
-	s.Stop()
+	s.whole.Stop()
 	if err := j.Append(nil); !errors.Is(err, ErrStopped) {
 		t.Errorf("append after Stop: %v", err)
 	}
 }
 
 func TestJournalRotation(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 2)
 	s := nextGeneration(t, m)
 	config := JournalConfig{Schema: 1, MaxSize: 400}
@@ -104,10 +107,10 @@ func TestJournalRotation(t *testing.T) {
 			count++
 		}
 	}
-	if !errors.Is(err, ErrJournalFull) || j.Size() > config.MaxSize {
+	if !errors.Is(err, errJournalFull) || j.Size() > config.MaxSize {
 		t.Fatalf("%v, size %d", err, j.Size())
 	}
-	if err := j.Append(make([]byte, 400)); !errors.Is(err, ErrJournalFull) {
+	if err := j.Append(make([]byte, 400)); !errors.Is(err, errJournalFull) {
 		t.Error(err)
 	}
 	// The predecessor's view of the file that is rotated away under it.
@@ -120,7 +123,7 @@ func TestJournalRotation(t *testing.T) {
 	if err := j.Rotate(background(), func(io.Writer) error { return failing }); !errors.Is(err, failing) {
 		t.Error(err)
 	}
-	if err := j.Rotate(background(), func(w io.Writer) error { _, err := w.Write(make([]byte, 500)); return err }); !errors.Is(err, ErrJournalFull) {
+	if err := j.Rotate(background(), func(w io.Writer) error { _, err := w.Write(make([]byte, 500)); return err }); !errors.Is(err, errJournalFull) {
 		t.Error(err)
 	}
 	if got := journalRecords(t, j); len(got) != count {
@@ -152,7 +155,7 @@ func TestJournalRotation(t *testing.T) {
 
 // A rotation that systemd does not confirm leaves the old journal, which goes on.
 func TestJournalRotationUnconfirmed(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 4)
 	s := nextGeneration(t, m)
 	j, err := s.Journal(background(), "log", JournalConfig{})
@@ -176,7 +179,7 @@ func TestJournalRotationUnconfirmed(t *testing.T) {
 	m.Insert("instar.journal.log.9", void)
 	unix.Close(void)
 	s = nextGeneration(t, m)
-	if err := s.Tidy(background()); err != nil {
+	if err := s.whole.Tidy(background()); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Names(); !slices.Equal(got, []string{"instar.journal.log.1"}) {
@@ -193,7 +196,7 @@ func TestJournalRotationUnconfirmed(t *testing.T) {
 
 // Cut at every byte: what is whole is read, and goes on after it.
 func TestJournalTorn(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	r, err := createJournal("test", JournalConfig{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +215,7 @@ func TestJournalTorn(t *testing.T) {
 	whole := contents(t, int(r.file))
 	j.Close()
 	for cut := ends[0]; cut <= int64(len(whole)); cut++ {
-		r, err := OpenJournal(rawMemfd(t, whole[:cut]), "test", 0)
+		r, err := openJournal(memfile.File(rawMemfd(t, whole[:cut])), "test", 0)
 		if err != nil {
 			t.Fatal(cut, err)
 		}
@@ -235,12 +238,12 @@ func TestJournalTorn(t *testing.T) {
 	for flip := ends[0]; flip < int64(len(whole)); flip++ {
 		b := bytes.Clone(whole)
 		b[flip] ^= 0x10
-		r, err := OpenJournal(rawMemfd(t, b), "test", 0)
+		r, err := openJournal(memfile.File(rawMemfd(t, b)), "test", 0)
 		if err != nil {
 			t.Fatal(flip, err)
 		}
 		before := contents(t, int(r.file))
-		keep, _ := duplicate(int(r.file))
+		keep, _ := sdstore.Duplicate(int(r.file))
 		if _, err := openForAppend(r, JournalConfig{}); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("flipped at %d: %v", flip, err)
 		}
@@ -253,7 +256,7 @@ func TestJournalTorn(t *testing.T) {
 
 // helpAppend appends numbers to descriptor 3 and says so, until it is killed.
 func helpAppend() error {
-	r, err := OpenJournal(3, "test", 0)
+	r, err := openJournal(3, "test", 0)
 	if err != nil {
 		return err
 	}
@@ -276,15 +279,15 @@ func helpAppend() error {
 }
 
 func TestJournalKilled(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	r, err := createJournal("test", JournalConfig{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer r.file.Close()
 	acknowledged := -1
 	for range 20 {
-		dup, err := duplicate(int(r.file))
+		dup, err := sdstore.Duplicate(int(r.file))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -301,7 +304,7 @@ func TestJournalKilled(t *testing.T) {
 		})
 		f.Close()
 		n := 0
-		for record, err := range r.Records() {
+		for record, err := range r.records() {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -343,20 +346,20 @@ func killAfter(t testing.TB, cmd *exec.Cmd, lines int, see func(line string)) {
 }
 
 func FuzzRecords(f *testing.F) {
-	f.Add(appendRecord(appendRecord(nil, []byte("one")), nil))
-	f.Add(appendRecord(nil, []byte("one"))[:14])
+	f.Add(memfile.AppendRecord(memfile.AppendRecord(nil, []byte("one")), nil))
+	f.Add(memfile.AppendRecord(nil, []byte("one"))[:14])
 	f.Fuzz(func(t *testing.T, content []byte) {
-		scanner := newRecordScanner(bytes.NewReader(content), int64(len(content)))
+		scanner := memfile.NewScanner(bytes.NewReader(content), int64(len(content)))
 		var again []byte
 		for {
-			record, err := scanner.next()
+			record, err := scanner.Next()
 			if err != nil {
 				break
 			}
-			again = appendRecord(again, record)
+			again = memfile.AppendRecord(again, record)
 		}
-		if !bytes.HasPrefix(content, again) || int64(len(again)) != scanner.end {
-			t.Errorf("read as %q up to %d", again, scanner.end)
+		if !bytes.HasPrefix(content, again) || int64(len(again)) != scanner.End {
+			t.Errorf("read as %q up to %d", again, scanner.End)
 		}
 	})
 }

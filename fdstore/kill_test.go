@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/instar-project/instar/internal/sdstore"
+	"github.com/instar-project/instar/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +32,7 @@ func inherited() (*Bundle, error) {
 			return nil, err
 		}
 	}
-	return openBundle("test", p, func() (*queue, error) { return nil, errors.New("no more queues") })
+	return openBundle("test", p, alone(), func() (*queue, error) { return nil, errors.New("no more queues") })
 }
 
 // helper is a command that runs a helper on the queues.
@@ -40,7 +43,7 @@ func helper(t testing.TB, name string, held []int, env ...string) *exec.Cmd {
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
 	for _, fd := range held {
-		f := os.NewFile(uintptr(must(duplicate(fd))), "queue")
+		f := os.NewFile(uintptr(must(sdstore.Duplicate(fd))), "queue")
 		t.Cleanup(func() { f.Close() })
 		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 	}
@@ -71,7 +74,7 @@ func helpRecover() error {
 
 // A reader that is killed half-way, at every half-way, loses nothing.
 func TestReaderKilled(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -162,7 +165,7 @@ func helpChurn() error {
 // A writer that is killed at any time loses nothing that it has said is in the
 // bundle, and nothing comes back that it has said is not.
 func TestWriterKilled(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	bundleOf(t, &held, 0).Close()

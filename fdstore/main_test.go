@@ -3,15 +3,17 @@ package fdstore
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
-	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/instar-project/instar/activation"
-	"github.com/instar-project/instar/fdstore/storetest"
+	"github.com/instar-project/instar/internal/memfile"
+	"github.com/instar-project/instar/internal/sdstore"
+	"github.com/instar-project/instar/internal/sdstore/storetest"
 	"github.com/instar-project/instar/notify"
 )
 
@@ -24,6 +26,8 @@ var helpers = map[string]func() error{
 	"churn":   helpChurn,
 	"append":  helpAppend,
 	"limit":   helpLimit,
+
+	"limit-of-two": helpLimitOfTwo,
 }
 
 func TestMain(m *testing.M) {
@@ -37,8 +41,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// nextGeneration opens a Store as a freshly started main process does.
-func nextGeneration(t testing.TB, m *storetest.Manager, sockets ...string) *Store {
+// generation is the store as a process of the service has it.
+type generation struct {
+	*Store
+	whole *sdstore.Store
+}
+
+// nextGeneration opens the store as a freshly started main process does.
+func nextGeneration(t testing.TB, m *storetest.Manager, sockets ...string) generation {
 	t.Helper()
 	var entries []activation.Entry
 	for _, e := range m.Pass() {
@@ -48,43 +58,58 @@ func nextGeneration(t testing.TB, m *storetest.Manager, sockets ...string) *Stor
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(Config{Entries: entries, Notifier: n, Max: m.Max(), Sockets: sockets})
+	whole, err := sdstore.Open(sdstore.Config{Entries: entries, Notifier: n, Max: m.Max(), Sockets: sockets})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close(); n.Close() })
-	return s
+	t.Cleanup(func() { whole.Close(); n.Close() })
+	return generation{(*Store)(whole.Share("")), whole}
 }
 
-// descriptors counts what this process has open.
-func descriptors(t testing.TB) int {
+// rawMemfd makes an unsealed memory file of any content.
+func rawMemfd(t testing.TB, content []byte) int {
 	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
+	file, err := memfile.New("raw")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	for _, e := range entries {
-		// The poller's come when they come.
-		target, _ := os.Readlink(filepath.Join("/proc/self/fd", e.Name()))
-		if !strings.HasPrefix(target, "anon_inode:") {
-			n++
-		}
+	if _, err := file.WriteAt(content, 0); err != nil {
+		t.Fatal(err)
 	}
-	return n
+	return int(file)
 }
 
-// noLeaks fails the test if it ends with more descriptors than it has now. What
-// is cleaned up by a Cleanup of a later call is gone by then.
-func noLeaks(t testing.TB) {
+func contents(t testing.TB, fd int) []byte {
 	t.Helper()
-	before := descriptors(t)
-	t.Cleanup(func() {
-		if after := descriptors(t); after > before {
-			t.Errorf("%d descriptors leaked", after-before)
-		}
-	})
+	size, err := memfile.File(fd).Size()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, size)
+	if _, err := memfile.File(fd).ReadAt(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
+
+func writeBlob(t testing.TB, payload string) int {
+	t.Helper()
+	w, err := memfile.NewWriter("test", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, payload); err != nil {
+		t.Fatal(err)
+	}
+	file, err := w.Blob()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(file)
+}
+
+// alone is the gauge of a bundle beside which there is no other.
+func alone() *sdstore.Gauge { return sdstore.NewGauge(new(atomic.Int64)) }
 
 // file makes a descriptor of its own.
 func file(t testing.TB) int {

@@ -1,273 +1,59 @@
 package fdstore
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"os"
-	"slices"
-	"strings"
-	"sync"
-	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/instar-project/instar/activation"
-	"github.com/instar-project/instar/notify"
+	"github.com/instar-project/instar/internal/sdstore"
 )
 
-// DefaultTimeout is how long a change waits for systemd if its context has no
-// deadline. An idle systemd answers within a millisecond; one that has just been
-// given thousands of plain entries takes seconds.
-const DefaultTimeout = 5 * time.Second
+// Store is a Keeper's part of the service's file descriptor store: its entries, by names that
+// are its own, whatever other Keepers call theirs. A name is printable ASCII without ':' and
+// '/', 200 bytes at most together with that of the Keeper.
+//
+// A [reload.Keeper] is given one; in a test, package storetest makes one. Its methods may be
+// called from several goroutines at once; changes wait for each other, reading waits for
+// nothing.
+//
+// [reload.Keeper]: https://pkg.go.dev/github.com/instar-project/instar/reload#Keeper
+type Store sdstore.Share
 
-// Reserved says whether an FDNAME is one of this package: what to claim from an
-// [activation.Set] for [Config].Entries.
-func Reserved(name string) bool { return strings.HasPrefix(name, activation.ReservedPrefix) }
+func (s *Store) share() *sdstore.Share { return (*sdstore.Share)(s) }
 
-// Config says what a store is made of. The zero value is a store that is empty and
-// answers every change with [ErrNoStore].
-type Config struct {
-	// Entries is what the generation before left: set.Claim(fdstore.Reserved), whether
-	// the set came from systemd or from the predecessor. Open takes ownership of every
-	// descriptor.
-	Entries []activation.Entry
-
-	// Notifier reaches systemd. It is borrowed, and has to outlive the Store. Nil: the
-	// process does not run under systemd.
-	Notifier *notify.Notifier
-
-	// Max is FileDescriptorStoreMax=, from [Quota]. 0: there is no store.
-	Max int
-
-	// Others is how many entries of the store are none of this package's: those that
-	// the application itself put there with [notify.FDStore]. They count.
-	Others int
-
-	// Storing and Removing, if set, are called with what systemd is about to be
-	// told, before it is: a successor tells its predecessor, which may have to take
-	// back, with [Store.Learn] and [Store.Forget]. The descriptors are borrowed.
-	// They must not call the Store.
-	Storing  func([]activation.Entry)
-	Removing func(fdNames []string)
-
-	// Sockets are the names of the service's sockets (activation.Set.Names). No entry
-	// can have one of them.
-	Sockets []string
+// Put stores a descriptor under a name. fd is borrowed. A descriptor that was there is
+// replaced: at every instant the store has the old one or the new one, which takes one more
+// entry for a moment. systemd drops the entry when the other end of fd hangs up; see
+// [Store.PutNoPoll].
+//
+// Put returns when systemd has confirmed it, which it waits for until the deadline of ctx, or
+// 5 seconds if it has none. Its errors are [ErrNoStore], [ErrFull], [ErrInvalidName],
+// [ErrStopped] and [ErrUnconfirmed], and one that the same open file description is in the
+// store under another name; then the store is as it was.
+func (s *Store) Put(ctx context.Context, name string, fd int) error {
+	return s.share().Put(ctx, "put", sdstore.FD, name, sdstore.Polled, fd)
 }
 
-// Info describes an entry.
-type Info struct {
-	Kind   Kind   // "" if it is of no kind that this version knows
-	Name   string // "" likewise
-	FDName string // as systemd-analyze fdstore shows it
+// PutNoPoll is [Store.Put] with FDPOLL=0: the entry stays when the other end hangs up.
+func (s *Store) PutNoPoll(ctx context.Context, name string, fd int) error {
+	return s.share().Put(ctx, "put", sdstore.FD, name, sdstore.NotPolled, fd)
 }
-
-// Store is this generation's view of the file descriptor store that systemd keeps for
-// the service. Its methods may be called from several goroutines at once; changes
-// wait for each other, reading waits for nothing.
-type Store struct {
-	notifier *notify.Notifier
-	max      int
-	others   int
-	sockets  []string
-	storing  func([]activation.Entry)
-	removing func([]string)
-
-	change sync.Mutex // held through a change, which waits for systemd; locked before mu
-
-	mu        sync.Mutex
-	inventory *inventory
-	open      map[entryName]func() // journals and bundles in use, number 0: closes them
-	stopped   error                // why there can be no changes
-}
-
-// Open makes a Store. It changes nothing and asks systemd for nothing. On an error,
-// which can only be a negative number in config, it has closed the entries.
-func Open(config Config) (*Store, error) {
-	if config.Max < 0 || config.Others < 0 {
-		for _, e := range config.Entries {
-			unix.Close(e.FD)
-		}
-		return nil, fmt.Errorf("fdstore: open: Max is %d and Others is %d: neither can be negative", config.Max, config.Others)
-	}
-	if config.Storing == nil {
-		config.Storing = func([]activation.Entry) {}
-	}
-	if config.Removing == nil {
-		config.Removing = func([]string) {}
-	}
-	return &Store{
-		storing:   config.Storing,
-		removing:  config.Removing,
-		notifier:  config.Notifier,
-		max:       config.Max,
-		others:    config.Others,
-		sockets:   slices.Clone(config.Sockets),
-		inventory: newInventory(config.Entries),
-		open:      make(map[entryName]func()),
-	}, nil
-}
-
-// Entries returns everything the store holds, for a successor: its Config.Entries. The
-// descriptors are borrowed: they are valid until the next change.
-func (s *Store) Entries() []activation.Entry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var entries []activation.Entry
-	for _, it := range s.inventory.items {
-		entries = append(entries, activation.Entry{Name: it.fdName, FD: it.fd})
-	}
-	return entries
-}
-
-// List describes everything the store holds: first what was passed, in the order of
-// systemd, which is none in particular, then what this generation has put there.
-func (s *Store) List() []Info {
-	return s.list(func(item) bool { return true })
-}
-
-// Leftovers describes the entries that this generation has not asked for, by any
-// method that takes a name: what an earlier version stored and this one does not
-// know. They stay until [Store.Discard], and count against the quota.
-func (s *Store) Leftovers() []Info {
-	return s.list(func(it item) bool { return !it.asked })
-}
-
-func (s *Store) list(want func(item) bool) []Info {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var infos []Info
-	for _, it := range s.inventory.items {
-		if want(it) {
-			infos = append(infos, Info{it.kind, it.name, it.fdName})
-		}
-	}
-	return infos
-}
-
-// Used returns how many entries the store has, and how many it may have.
-func (s *Store) Used() (used, max int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.used(), s.max
-}
-
-func (s *Store) used() int { return len(s.inventory.items) + s.others }
 
 // File returns the descriptor that was put under name, as a duplicate that the
 // caller closes; the entry stays. [ErrNotFound] if there is none.
 func (s *Store) File(name string) (*os.File, error) {
-	fd, err := s.duplicate("get", KindFD, name)
+	fd, err := s.share().Get("get", sdstore.FD, name)
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// duplicate returns a copy of the current entry's descriptor.
-func (s *Store) duplicate(op string, kind Kind, name string) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	it, ok := s.inventory.current(kind, name)
-	if !ok {
-		return -1, opError(op, kind, name, ErrNotFound)
-	}
-	fd, err := duplicate(it.fd)
-	if err != nil {
-		return -1, opError(op, kind, name, err)
-	}
-	return fd, nil
-}
+// Remove removes what is stored under a name, whatever its kind, and confirms it. Of a bundle
+// that is every descriptor in it. [ErrNotFound] if there is nothing. A journal or a bundle is
+// closed first.
+func (s *Store) Remove(ctx context.Context, name string) error { return s.share().Remove(ctx, name) }
 
-// Stop ends all changes: those under way are waited for, later ones are an
-// [ErrStopped], open journals and bundles are closed. Reading goes on. A predecessor
-// stops before it tells its successor to take over, for only one process may write.
-func (s *Store) Stop() { s.stop(ErrStopped) }
-
-// Resume allows changes again, after Stop: the predecessor takes back. Journals and
-// bundles have to be opened anew, and then show what a successor has written to them.
-// What a successor has put or replaced this generation knows only by Learn and Forget.
-func (s *Store) Resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !errors.Is(s.stopped, errStoreClosed) {
-		s.stopped = nil
-	}
-}
-
-// Learn adds entries that another generation of this service has put into the
-// store, with their descriptors, whose ownership it takes. systemd is told nothing.
-func (s *Store) Learn(entries []activation.Entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range entries {
-		s.inventory.add(newItem(e.Name, e.FD))
-	}
-}
-
-// Forget drops entries that another generation of this service has removed.
-func (s *Store) Forget(fdNames []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range fdNames {
-		s.inventory.drop(name)
-	}
-}
-
-// Close closes this process's descriptors of the store. What systemd holds stays.
-func (s *Store) Close() error {
-	s.stop(fmt.Errorf("%w: %w", errStoreClosed, ErrStopped))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, it := range s.inventory.items {
-		unix.Close(it.fd)
-	}
-	s.inventory.items = nil
-	return nil
-}
-
-var errStoreClosed = errors.New("store is closed")
-
-func (s *Store) stop(reason error) {
-	s.change.Lock() // whatever is under way is finished
-	s.mu.Lock()
-	s.stopped = reason
-	var closers []func()
-	for _, closer := range s.open {
-		closers = append(closers, closer)
-	}
-	s.mu.Unlock()
-	s.change.Unlock()
-	// Unlocked: a journal that is about to rotate holds its own lock, and asks the
-	// store, which answers that it is stopped.
-	for _, closer := range closers {
-		closer()
-	}
-}
-
-// use notes that a journal or bundle is open, so that it is not opened twice: each
-// would write as if it were alone.
-func (s *Store) use(kind Kind, name string, closer func()) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := entryName{kind: kind, name: name}
-	if s.open[key] != nil {
-		return errors.New("it is open already: close that first")
-	}
-	if s.stopped != nil {
-		return s.stopped
-	}
-	s.open[key] = closer
-	return nil
-}
-
-func (s *Store) release(kind Kind, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, entryName{kind: kind, name: name})
-}
-
-// opError says what was tried with which entry.
-func opError(op string, kind Kind, name string, err error) error {
-	return fmt.Errorf("fdstore: %s %s %q: %w", op, kind, name, err)
-}
+// Leftovers returns the names of this Keeper's entries that this generation has not asked for,
+// by any method that takes a name: an earlier version stored them, and this one does not know
+// them. They stay until [Store.Remove], and count against FileDescriptorStoreMax=.
+func (s *Store) Leftovers() []string { return s.share().Leftovers() }

@@ -12,7 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/instar-project/instar/activation"
-	"github.com/instar-project/instar/fdstore/storetest"
+	"github.com/instar-project/instar/internal/sdstore"
+	"github.com/instar-project/instar/internal/sdstore/storetest"
+	"github.com/instar-project/instar/internal/testkit"
 )
 
 // soon is a context that ends before long: for what must time out.
@@ -23,7 +25,7 @@ func soon(t testing.TB) context.Context {
 }
 
 func TestPutGetRemove(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 4)
 	s := nextGeneration(t, m)
 	one, two := identify(t, 1), identify(t, 2)
@@ -32,13 +34,10 @@ func TestPutGetRemove(t *testing.T) {
 	if err := s.Put(background(), "x", one); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Put(background(), "x", two); !errors.Is(err, ErrExist) {
-		t.Errorf("put again: %v", err)
-	}
-	if err := s.PutNoPoll(background(), "y", one); !errors.Is(err, ErrSameFile) {
+	if err := s.PutNoPoll(background(), "y", one); err == nil || !strings.Contains(err.Error(), "instar.fd.x.1") {
 		t.Errorf("put the same file: %v", err)
 	}
-	if err := s.Replace(background(), "x", one); err != nil {
+	if err := s.Put(background(), "x", one); err != nil {
 		t.Errorf("replace by the same file: %v", err)
 	}
 	if err := s.PutNoPoll(background(), "y", two); err != nil {
@@ -52,12 +51,12 @@ func TestPutGetRemove(t *testing.T) {
 	}
 	three := identify(t, 3)
 	defer unix.Close(three)
-	if err := s.ReplaceNoPoll(background(), "y", three); err != nil {
+	if err := s.PutNoPoll(background(), "y", three); err != nil {
 		t.Fatal(err)
 	}
 
 	s = nextGeneration(t, m)
-	if used, max := s.Used(); used != 2 || max != 4 {
+	if used, max := s.whole.Used(); used != 2 || max != 4 {
 		t.Errorf("used %d of %d", used, max)
 	}
 	f, err := s.File("y")
@@ -68,26 +67,29 @@ func TestPutGetRemove(t *testing.T) {
 		t.Errorf("y is file %d", got)
 	}
 	f.Close()
-	if left := s.Leftovers(); len(left) != 1 || left[0] != (Info{KindFD, "x", "instar.fd.x.1"}) {
+	if left := s.Leftovers(); !slices.Equal(left, []string{"x"}) {
 		t.Errorf("leftovers %v", left)
 	}
-	if f, err = s.Claim(background(), "x"); err != nil {
+	if f, err = s.File("x"); err != nil {
 		t.Fatal(err)
 	}
 	if got := identity(t, int(f.Fd())); got != 1 {
 		t.Errorf("x is file %d", got)
 	}
 	f.Close()
-	if err := s.Remove(background(), KindFD, "y"); err != nil {
+	if err := s.Remove(background(), "x"); err != nil {
 		t.Fatal(err)
 	}
-	if got := m.Names(); len(got) != 0 || len(m.Dropped()) != 0 || len(s.List()) != 0 {
+	if err := s.Remove(background(), "y"); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); len(got) != 0 || len(m.Dropped()) != 0 || len(s.whole.List()) != 0 {
 		t.Errorf("the store has %q, dropped %q", got, m.Dropped())
 	}
 	if _, err := s.File("x"); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
-	if err := s.Remove(background(), KindFD, "x"); !errors.Is(err, ErrNotFound) {
+	if err := s.Remove(background(), "x"); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
 	// A number is not used twice, whatever systemd has not read yet.
@@ -100,7 +102,7 @@ func TestPutGetRemove(t *testing.T) {
 }
 
 func TestPutErrors(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 1)
 	fd := file(t)
 	s := nextGeneration(t, m, "http")
@@ -113,8 +115,9 @@ func TestPutErrors(t *testing.T) {
 		{"a:b", ErrInvalidName, "':'"},
 		{"a\nb", ErrInvalidName, "ASCII"},
 		{"é", ErrInvalidName, "ASCII"},
-		{strings.Repeat("x", MaxName+1), ErrInvalidName, "200"},
-		{"http", ErrNameClash, "FileDescriptorName=http"},
+		{strings.Repeat("x", 201), ErrInvalidName, "200"},
+		{"a/b", ErrInvalidName, "'/'"},
+		{"http", ErrInvalidName, "FileDescriptorName=http"},
 	} {
 		err := s.Put(background(), c.name, fd)
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.say) {
@@ -125,26 +128,24 @@ func TestPutErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := s.Put(background(), "two", file(t))
-	var full *FullError
-	if !errors.As(err, &full) || !errors.Is(err, ErrFull) || full.Used != 1 || full.Max != 1 ||
-		!strings.Contains(err.Error(), "FileDescriptorStoreMax=") {
+	if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "1 of 1 entries") || !strings.Contains(err.Error(), "FileDescriptorStoreMax=") {
 		t.Errorf("full: %v", err)
 	}
-	if err := s.Replace(background(), "one", file(t)); !errors.Is(err, ErrFull) {
+	if err := s.Put(background(), "one", file(t)); !errors.Is(err, ErrFull) {
 		t.Errorf("replace in a full store: %v", err)
 	}
 	if got := m.Names(); !slices.Equal(got, []string{"instar.fd.one.1"}) || len(m.Dropped()) != 0 {
 		t.Errorf("the store has %q, dropped %q", got, m.Dropped())
 	}
-	s.Stop()
+	s.whole.Stop()
 	if err := s.Put(background(), "two", fd); !errors.Is(err, ErrStopped) {
 		t.Errorf("stopped: %v", err)
 	}
-	if err := s.Remove(background(), KindFD, "one"); !errors.Is(err, ErrStopped) {
+	if err := s.Remove(background(), "one"); !errors.Is(err, ErrStopped) {
 		t.Errorf("stopped: %v", err)
 	}
-	s.Resume()
-	if err := s.Remove(background(), KindFD, "one"); err != nil {
+	s.whole.Resume()
+	if err := s.Remove(background(), "one"); err != nil {
 		t.Errorf("resumed: %v", err)
 	}
 	if err := s.Put(background(), "bad", 1<<20); err == nil {
@@ -155,12 +156,12 @@ func TestPutErrors(t *testing.T) {
 func TestNoStore(t *testing.T) {
 	fd := file(t)
 	m := storetest.Start(t, 0)
-	for _, s := range []*Store{nextGeneration(t, m), must(Open(Config{Max: 5}))} {
+	for _, s := range []*Store{nextGeneration(t, m).Store, (*Store)(must(sdstore.Open(sdstore.Config{Max: 5})).Share(""))} {
 		_, journal := s.Journal(background(), "x", JournalConfig{})
 		_, bundle := s.Bundle(background(), "x")
 		for what, err := range map[string]error{
 			"put":     s.Put(background(), "x", fd),
-			"save":    Save(background(), s, Key{Name: "x"}, 1),
+			"save":    Save(background(), s, "x", 0, 1),
 			"journal": journal,
 			"bundle":  bundle,
 		} {
@@ -172,7 +173,7 @@ func TestNoStore(t *testing.T) {
 			t.Errorf("blob: %v", err)
 		}
 	}
-	if _, err := Open(Config{Max: -1}); err == nil {
+	if _, err := sdstore.Open(sdstore.Config{Max: -1}); err == nil {
 		t.Error("Max -1 was accepted")
 	}
 }
@@ -186,17 +187,17 @@ func must[T any](v T, err error) T {
 
 // What is not confirmed is taken back.
 func TestUnconfirmed(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 9)
 	s := nextGeneration(t, m)
-	if err := Save(background(), s, Key{Name: "v"}, "old"); err != nil {
+	if err := Save(background(), s.Store, "v", 0, "old"); err != nil {
 		t.Fatal(err)
 	}
 	m.HoldBarriers()
 	if err := s.Put(soon(t), "x", file(t)); !errors.Is(err, ErrUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
-	if err := Save(soon(t), s, Key{Name: "v"}, "new"); !errors.Is(err, ErrUnconfirmed) {
+	if err := Save(soon(t), s.Store, "v", 0, "new"); !errors.Is(err, ErrUnconfirmed) {
 		t.Fatal(err)
 	}
 	m.ReleaseBarriers()
@@ -206,37 +207,36 @@ func TestUnconfirmed(t *testing.T) {
 	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.v.1", "instar.fd.y.1"}) {
 		t.Errorf("the store has %q", got)
 	}
-	if v, _, err := Load[string](s, Key{Name: "v"}); v != "old" || err != nil {
+	if v, _, err := Load[string](s.Store, "v", 0); v != "old" || err != nil {
 		t.Errorf("%q, %v", v, err)
 	}
 }
 
 func TestSaveLoad(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	type state struct{ Users []string }
 	m := storetest.Start(t, 2)
 	s := nextGeneration(t, m)
-	key := Key{Name: "users", Schema: 3}
-	if _, _, err := Load[state](s, key); !errors.Is(err, ErrNotFound) {
+	if _, _, err := Load[state](s.Store, "users", 3); !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
 	for _, users := range [][]string{{"ada"}, {"ada", "grace"}} {
-		if err := Save(background(), s, key, state{users}); err != nil {
+		if err := Save(background(), s.Store, "users", 3, state{users}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s = nextGeneration(t, m)
-	v, schema, err := Load[state](s, Key{Name: "users", Schema: 4})
+	v, schema, err := Load[state](s.Store, "users", 4)
 	if err != nil || schema != 3 || !slices.Equal(v.Users, []string{"ada", "grace"}) {
 		t.Errorf("%v, schema %d, %v", v, schema, err)
 	}
-	if _, _, err := Load[state](s, Key{Name: "users", Schema: 2}); !errors.Is(err, ErrNewerSchema) {
+	if _, _, err := Load[state](s.Store, "users", 2); !errors.Is(err, ErrNewer) {
 		t.Error(err)
 	}
-	if _, _, err := Load[int](s, key); err == nil || !strings.Contains(err.Error(), `"users"`) {
+	if _, _, err := Load[int](s.Store, "users", 3); err == nil || !strings.Contains(err.Error(), `"users"`) {
 		t.Errorf("loaded as int: %v", err)
 	}
-	if err := Save(background(), s, key, func() {}); err == nil {
+	if err := Save(background(), s.Store, "users", 3, func() {}); err == nil {
 		t.Error("a function was saved")
 	}
 	broken := errors.New("broken")
@@ -244,34 +244,34 @@ func TestSaveLoad(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Error(err)
 	}
-	if v, _, err := Load[state](s, key); err != nil || len(v.Users) != 2 {
+	if v, _, err := Load[state](s.Store, "users", 3); err != nil || len(v.Users) != 2 {
 		t.Errorf("after a failed write: %v, %v", v, err)
 	}
 }
 
 // Both are in the store, as after a death between storing and removing.
 func TestSuperseded(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 5)
 	for number, value := range map[string]string{"9": `"old"`, "10": `"new"`} {
-		fd := writeBlob(t, 0, []byte(value))
+		fd := writeBlob(t, value)
 		m.Insert("instar.blob.v."+number, fd)
 		unix.Close(fd)
 	}
 	s := nextGeneration(t, m)
-	if v, _, err := Load[string](s, Key{Name: "v"}); v != "new" || err != nil {
+	if v, _, err := Load[string](s.Store, "v", 0); v != "new" || err != nil {
 		t.Errorf("%q, %v", v, err)
 	}
 	if len(m.Names()) != 2 {
 		t.Error("reading has removed something")
 	}
-	if err := s.Tidy(background()); err != nil {
+	if err := s.whole.Tidy(background()); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.v.10"}) {
 		t.Errorf("the store has %q", got)
 	}
-	if err := Save(background(), s, Key{Name: "v"}, "newest"); err != nil {
+	if err := Save(background(), s.Store, "v", 0, "newest"); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.v.11"}) {
@@ -280,78 +280,91 @@ func TestSuperseded(t *testing.T) {
 }
 
 func TestLeftovers(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 5)
-	for _, name := range []string{"instar.crystal.x.1", "instar.nonsense", "instar.blob.old.3", "instar.blob.known.1"} {
-		fd := writeBlob(t, 0, []byte("1"))
+	for _, name := range []string{"instar.crystal.x.1", "instar.nonsense", "instar.blob.old.3", "instar.blob.other/old.1", "instar.blob.known.1"} {
+		fd := writeBlob(t, "1")
 		m.Insert(name, fd)
 		unix.Close(fd)
 	}
 	s := nextGeneration(t, m)
-	if _, _, err := Load[int](s, Key{Name: "known"}); err != nil {
+	if _, _, err := Load[int](s.Store, "known", 0); err != nil {
 		t.Fatal(err)
 	}
-	want := []Info{{"", "", "instar.crystal.x.1"}, {"", "", "instar.nonsense"}, {KindBlob, "old", "instar.blob.old.3"}}
-	if got := s.Leftovers(); !slices.Equal(got, want) {
+	want := []string{"instar.crystal.x.1", "instar.nonsense", "instar.blob.old.3", "instar.blob.other/old.1"}
+	var got []string
+	for _, left := range s.whole.Leftovers() {
+		got = append(got, left.FDName)
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("leftovers %v", got)
 	}
-	if used, _ := s.Used(); used != 4 {
+	if left := s.Leftovers(); !slices.Equal(left, []string{"old"}) {
+		t.Errorf("the Keeper's leftovers %v", left)
+	}
+	if used, _ := s.whole.Used(); used != 5 {
 		t.Errorf("used %d", used)
 	}
-	if err := s.Discard(background(), "instar.nonsense", "instar.blob.known.1"); !errors.Is(err, ErrNotFound) {
+	if err := s.whole.Discard(background(), "instar.nonsense", "instar.blob.known.1"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("discard what is known: %v", err)
 	}
-	if err := s.Discard(background(), "instar.nonsense", "instar.crystal.x.1", "instar.blob.old.3"); err != nil {
+	if err := s.whole.Discard(background(), "instar.nonsense", "instar.crystal.x.1", "instar.blob.other/old.1"); err != nil {
 		t.Fatal(err)
 	}
-	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.known.1"}) || len(s.Leftovers()) != 0 {
+	if err := s.Remove(background(), "old"); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Names(); !slices.Equal(got, []string{"instar.blob.known.1"}) || len(s.whole.Leftovers()) != 0 {
 		t.Errorf("the store has %q", got)
 	}
 }
 
 // In an upgrade the successor gets the entries from the predecessor, not from systemd.
 func TestHandover(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 5)
 	predecessor := nextGeneration(t, m)
-	if err := Save(background(), predecessor, Key{Name: "v"}, 42); err != nil {
+	if err := Save(background(), predecessor.Store, "v", 0, 42); err != nil {
 		t.Fatal(err)
 	}
-	predecessor.Stop()
+	predecessor.whole.Stop()
 	var entries []activation.Entry
-	for _, e := range predecessor.Entries() {
-		e.FD = must(duplicate(e.FD))
+	for _, e := range predecessor.whole.Entries() {
+		e.FD = must(sdstore.Duplicate(e.FD))
 		entries = append(entries, e)
 	}
 	set := must(activation.New(entries))
 	defer set.Close()
-	successor := must(Open(Config{Entries: set.Claim(Reserved), Max: m.Max()}))
+	successor := must(sdstore.Open(sdstore.Config{Entries: set.Claim(sdstore.Reserved), Max: m.Max()}))
 	defer successor.Close()
-	if v, _, err := Load[int](successor, Key{Name: "v"}); v != 42 || err != nil {
+	if v, _, err := Load[int]((*Store)(successor.Share("")), "v", 0); v != 42 || err != nil {
 		t.Errorf("%d, %v", v, err)
 	}
 }
 
 func TestThousandRounds(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 8)
 	s := nextGeneration(t, m)
 	for i := range 1000 {
 		fd := identify(t, i)
-		if err := s.Replace(background(), "fd", fd); err != nil {
+		if err := s.Put(background(), "fd", fd); err != nil {
 			t.Fatal(i, err)
 		}
 		unix.Close(fd)
-		if err := Save(background(), s, Key{Name: "blob"}, i); err != nil {
+		if err := Save(background(), s.Store, "blob", 0, i); err != nil {
 			t.Fatal(i, err)
 		}
 		if i%10 == 0 {
 			before := s
 			s = nextGeneration(t, m)
-			before.Close()
+			before.whole.Close()
 		}
-		f, err := s.Claim(background(), "fd")
+		f, err := s.File("fd")
 		if err != nil {
+			t.Fatal(i, err)
+		}
+		if err := s.Remove(background(), "fd"); err != nil {
 			t.Fatal(i, err)
 		}
 		if got := identity(t, int(f.Fd())); got != i {
@@ -359,7 +372,7 @@ func TestThousandRounds(t *testing.T) {
 		}
 		f.Close()
 		if i%3 == 0 {
-			if err := s.Remove(background(), KindBlob, "blob"); err != nil {
+			if err := s.Remove(background(), "blob"); err != nil {
 				t.Fatal(i, err)
 			}
 		}

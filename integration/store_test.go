@@ -187,7 +187,7 @@ func TestReaderKilled(t *testing.T) {
 // Whatever is wrong with the store has a name, and the service goes on.
 func TestStoreErrors(t *testing.T) {
 	onProbe(t, func(p probe) {
-		p.fails("name is a socket's", "put", "connections")
+		p.fails("name: it is a socket's", "put", "connections")
 		p.fails("FileDescriptorName=control", "save", "control", 1, "x")
 		p.does("save", "one", 2, "first")
 		p.does("put", "two")

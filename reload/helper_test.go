@@ -177,7 +177,9 @@ func service(ctx context.Context, svc *Service, behaviour, argument string) erro
 	case "admit-hangs":
 		return svc.Serve(ctx, Admit(ln, func(net.Conn) { select {} }))
 	case "adopt-hangs", "adopt-fails", "park-hangs":
-		svc.Keep(badKeeper(behaviour))
+		if err := svc.Keep("", badKeeper(behaviour)); err != nil {
+			return err
+		}
 	case "ignore": // what it has no business with
 		time.AfterFunc(100*time.Millisecond, func() {
 			for signal.Ignore(reloadSignal); signal.Ignored(reloadSignal); time.Sleep(time.Millisecond) {
@@ -277,10 +279,10 @@ type badKeeper string
 
 func (k badKeeper) Adopt(_ context.Context, _ *fdstore.Store, from Origin) error {
 	switch {
-	case k == "adopt-hangs" && from == TakeBack:
+	case k == "adopt-hangs" && from == FromTakeBack:
 		stderr.WriteString(`{"msg":"adopting hangs"}` + "\n")
 		select {}
-	case k == "adopt-fails" && from == Upgrade:
+	case k == "adopt-fails" && from == FromUpgrade:
 		return errors.New("no luck")
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 // gated is a service that has an intake, which is closed, and little else.
 func gated() *Service {
 	log := slog.New(slog.DiscardHandler)
-	return &Service{intake: intake.New(log), log: log}
+	return &Service{keeping: &keeping{}, intake: intake.New(log), log: log}
 }
 
 // landed reports whether nothing is in flight.

@@ -4,51 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
+	"github.com/instar-project/instar/internal/sdstore"
 	"github.com/instar-project/instar/notify"
 )
 
-// Origin says where what is in the store comes from.
+// Origin tells Adopt who wrote the store's contents.
 type Origin int
 
 const (
-	// FirstStart: nowhere; the store is empty.
-	FirstStart Origin = iota
-	// Upgrade: from the predecessor, which has parked it for this process.
-	Upgrade
-	// Restart: from the last main process, which was told to stop and has parked it.
-	Restart
-	// Crash: from the last main process, which has died as it was.
-	Crash
-	// TakeBack: from this process, which has parked it for a successor that
-	// failed, and from that successor as far as it got.
-	TakeBack
+	// FromFirstStart: nobody; the store is empty.
+	FromFirstStart Origin = iota
+	// FromUpgrade: the predecessor, which has parked its state for this process.
+	FromUpgrade
+	// FromRestart: the last main process, which was told to stop and has parked its state.
+	FromRestart
+	// FromCrash: the last main process, which died as it was.
+	FromCrash
+	// FromTakeBack: this process, which has parked its state for a successor that
+	// failed, and that successor as far as it got.
+	FromTakeBack
 )
 
 func (o Origin) String() string {
 	switch o {
-	case FirstStart:
+	case FromFirstStart:
 		return "first start"
-	case Upgrade:
+	case FromUpgrade:
 		return "upgrade"
-	case Restart:
+	case FromRestart:
 		return "restart"
-	case Crash:
+	case FromCrash:
 		return "crash"
-	case TakeBack:
+	case FromTakeBack:
 		return "take back"
 	}
 	return "unknown"
 }
 
-// A Keeper keeps the application's state and its long-lived connections in the
-// store, so that they outlive the process, whichever way it ends. Give it to
-// [Service.Keep].
+// A Keeper keeps state and long-lived connections in the store, so that they outlive the
+// process, whichever way it ends. Give it to [Service.Keep].
 type Keeper interface {
 	// Adopt takes what is in the store and goes on from there: it is called
 	// before this generation accepts for the first time, and again when it takes
@@ -57,194 +56,113 @@ type Keeper interface {
 	// entries. An error means that this process cannot serve: a successor is
 	// refused and the predecessor goes on, a first start fails.
 	//
-	// The store is the Service's; it stays valid until Park returns.
+	// The store has the entries of this Keeper alone. It stays valid until Park returns.
 	Adopt(ctx context.Context, store *fdstore.Store, from Origin) error
 
 	// Park puts what is not in the store yet there and lets go of it: no
 	// connection that is in the store is read or written any more, and those
 	// that were accepted on a Listener of the Service are closed. It is called
 	// when this generation accepts no more, for a successor or for the end of
-	// the service. An error fails the upgrade; Adopt follows then, as it does
-	// after a take back. Park returns when ctx ends, which is after
-	// Config.ReadyTimeout.
+	// the service; and when a Keeper that adopts later fails. An error fails the upgrade;
+	// Adopt follows then, as it does after a take back. Park returns when ctx ends, which
+	// is Config.ReadyTimeout after the first Keeper has begun to park.
 	Park(ctx context.Context, store *fdstore.Store) error
 }
 
-// Keep makes k the keeper of the service's state. To be called once, before Serve.
-func (s *Service) Keep(k Keeper) {
-	s.keeper = k
-	s.keeps.Store(k != nil)
-}
-
-// mark is the name of the library's own blob: how the last main process ended.
-const mark = "instar"
-
-type ending struct {
-	// Stopped: it was told to stop and has parked.
-	Stopped bool `json:"stopped"`
-}
-
-func (s *Service) writeMark(ctx context.Context, e ending) {
-	err := fdstore.Save(ctx, s.store, fdstore.Key{Name: mark, Schema: 1}, e)
-	if err != nil {
-		s.log.Warn("the store is of no use", "error", err)
-	}
-}
-
-// openStore makes the store of what was left.
-func (s *Service) openStore(entries []activation.Entry) error {
-	max, err := fdstore.Quota()
-	if err == nil {
-		s.store, err = fdstore.Open(fdstore.Config{
-			Entries:  entries,
-			Notifier: s.notifier,
-			Max:      max,
-			Sockets:  s.sockets.Names(),
-			Storing: func(fresh []activation.Entry) {
-				m := handover.Stored{}
-				var fds []int
-				for _, e := range fresh {
-					m.Names, fds = append(m.Names, e.Name), append(fds, e.FD)
-				}
-				s.tell(m, fds...)
-			},
-			Removing: func(names []string) { s.tell(handover.Removed{Names: names}) },
-		})
-		s.shown.store.Store(s.store)
+// Keep makes k one of the service's Keepers. Call it before Serve.
+//
+// Each Keeper has a part of the store of its own, by its name. A library takes the name of
+// its package, such as "ticketkeys"; the application takes one of its own, or "". A name is up to
+// 64 bytes of printable ASCII without ':' and '/', and the same in every build: entries of a
+// name that no Keeper has any more stay in the store, and are logged at each start.
+//
+// Keepers adopt in the order of Keep, one after the other, and park in reverse. If one fails
+// to adopt, those before it park. If one fails to park, the others park all the same, and
+// whoever has parked adopts again where the service goes on.
+//
+// It is an error to give two Keepers one name, or to call Keep after Serve or Close.
+func (s *Service) Keep(name string, k Keeper) error {
+	err := sdstore.CheckKeeper(name)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("reload: a Keeper: %w", err)
+	case k == nil:
+		err = fmt.Errorf("reload: the Keeper %q is nil", name)
+	case s.served.Load():
+		err = fmt.Errorf("reload: the Keeper %q comes too late: call Keep before Serve: %w", name, ErrServed)
+	default:
+		err = s.keeping.add(name, k)
 	}
 	if err != nil {
-		return fmt.Errorf("reload: %w", err)
+		return s.refuse(err)
 	}
 	return nil
 }
 
-// origin is where the store of a process that systemd has started comes from.
-func (s *Service) findOrigin() Origin {
-	if len(s.store.List()) == 0 {
-		return FirstStart
+var errTwoKeepers = errors.New("there is a Keeper of that name already")
+
+// openKeeping opens the store with what is left in it: by systemd, or later by the predecessor.
+func (s *Service) openKeeping() (err error) {
+	s.keeping, err = openKeeping(s.log, s.config.ReadyTimeout, sdstore.Config{
+		Entries:  s.sockets.Claim(sdstore.Reserved),
+		Notifier: s.notifier,
+		Sockets:  s.sockets.Names(),
+		Storing: func(fresh []activation.Entry) {
+			m := handover.Stored{}
+			var fds []int
+			for _, e := range fresh {
+				m.Names, fds = append(m.Names, e.Name), append(fds, e.FD)
+			}
+			s.tell(m, fds...)
+		},
+		Removing: func(names []string) { s.tell(handover.Removed{Names: names}) },
+	})
+	if err != nil {
+		return err
 	}
-	last, _, err := fdstore.Load[ending](s.store, fdstore.Key{Name: mark, Schema: 1})
-	if err == nil && last.Stopped {
-		return Restart
+	if s.predecessor != nil {
+		s.keeping.origin = FromUpgrade
+	} else {
+		s.keeping.findOrigin()
 	}
-	return Crash
+	return nil
 }
 
-// beginAdopt has the keeper take what is in the store, beside the loop.
+// beginAdopt has the Keepers take what is in the store, beside the loop.
 func (s *Service) beginAdopt() {
-	if p := s.predecessor; p != nil && p.offered != nil {
-		offered := p.offered
-		p.offered = nil
-		if err := errors.Join(s.store.Close(), s.openStore(offered)); err != nil {
-			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
-			return
-		}
-	}
-	if s.keeper == nil {
-		s.followUps = append(s.followUps, generation.Event{Kind: generation.Adopted})
-		return
-	}
-	s.keep("Adopt", s.adopt, func(err error) generation.Event {
+	outcome := func(err error) generation.Event {
 		if err != nil {
 			return generation.Event{Kind: generation.GaveUp, Err: err}
 		}
 		return generation.Event{Kind: generation.Adopted}
-	})
+	}
+	if !s.keeping.beginAdopt(func(err error) { s.post(nil, outcome(err)) }) {
+		s.followUps = append(s.followUps, outcome(nil))
+	}
 }
 
-// adopt has the keeper take what is in the store.
-func (s *Service) adopt(ctx context.Context) error {
-	s.store.Resume()
-	from := s.origin
-	if err := s.keeper.Adopt(ctx, s.store, from); err != nil {
-		return fmt.Errorf("reload: adopting the state of a %v: %w", from, err)
-	}
-	s.parked, s.origin = false, TakeBack
-	if s.predecessor == nil && from != TakeBack {
-		s.writeMark(ctx, ending{})
-	}
-	for _, left := range s.store.Leftovers() {
-		if left.Kind != fdstore.KindBlob || left.Name != mark {
-			s.log.Warn("an entry of the store that this build does not know", "name", left.FDName)
-		}
-	}
-	s.log.Info("adopted", "from", from.String())
-	return nil
-}
-
-// beginStore parks what must outlive this process, beside the loop. stopping:
-// for the end of the service, not for a successor.
-func (s *Service) beginStore(stopping bool) {
-	wanted := s.adopts()
-	stored := func(err error) generation.Event {
-		if err != nil {
+// beginStore has the Keepers park what must outlive this process, beside the loop. last: for
+// the end of the service, not for a successor.
+func (s *Service) beginStore(last bool) {
+	wanted := s.successor != nil && s.successor.adopts
+	outcome := func(err error) generation.Event {
+		switch hung := (*hungError)(nil); {
+		case errors.As(err, &hung):
+			return generation.Event{Kind: generation.GaveUp, Err: err}
+		case err != nil:
 			return generation.Event{Kind: generation.StoreFailed, Err: err}
 		}
-		return generation.Event{Kind: generation.Stored, Offer: wanted || len(s.store.List()) > 0}
+		return generation.Event{Kind: generation.Stored, Offer: wanted || s.keeping.holds()}
 	}
-	if s.keeper == nil {
-		s.followUps = append(s.followUps, stored(nil))
-		return
+	if !s.keeping.beginPark(last, func(err error) { s.post(nil, outcome(err)) }) {
+		s.followUps = append(s.followUps, outcome(nil))
 	}
-	s.stored = s.keep("Park", func(ctx context.Context) error { return s.park(ctx, stopping) }, stored)
 }
-
-// keep has the keeper do something, one thing at a time, beside the loop. outcome is
-// the event that follows. over is closed when nobody waits for it any more: when it
-// has ended, or hangs.
-func (s *Service) keep(what string, do func(context.Context) error, outcome func(error) generation.Event) (over chan struct{}) {
-	over = make(chan struct{})
-	ended := make(chan error, 1)
-	go func() {
-		s.keeping <- struct{}{}
-		defer func() { <-s.keeping }()
-		ctx, cancel := context.WithTimeout(context.Background(), s.config.ReadyTimeout)
-		defer cancel()
-		ended <- do(ctx)
-	}()
-	go func() {
-		defer close(over)
-		select {
-		case err := <-ended:
-			s.post(nil, outcome(err))
-		case <-time.After(2 * s.config.ReadyTimeout):
-			// It was to return after half of that. Nobody may touch its state while
-			// it runs, so this process cannot serve again: the next one can.
-			s.post(nil, generation.Event{Kind: generation.GaveUp, Err: fmt.Errorf("reload: the Keeper's %s does not return", what)})
-		}
-	}()
-	return over
-}
-
-// park has the keeper put into the store what must outlive this process. If the
-// keeper has adopted nothing since it parked last, all is there.
-func (s *Service) park(ctx context.Context, stopping bool) error {
-	if !s.parked {
-		s.parked = true
-		if err := s.keeper.Park(ctx, s.store); err != nil {
-			err = fmt.Errorf("%w: %w", ErrStore, err)
-			s.log.Error("parking", "error", err)
-			return err
-		}
-	}
-	if stopping {
-		s.store.Resume()
-		s.writeMark(ctx, ending{Stopped: true})
-	}
-	s.store.Stop()
-	return nil
-}
-
-// adopts reports whether the successor wants what is in the store.
-func (s *Service) adopts() bool { return s.successor != nil && s.successor.adopts }
 
 // offer gives the successor what is in the store, and the right to add to it.
 func (s *Service) offer() {
 	s.say(notify.NotifyAccess(notify.AccessAll), extension(s.config.ReadyTimeout))
-	var all []handover.Descriptor
-	for _, e := range s.store.Entries() {
-		all = append(all, handover.Descriptor{Name: e.Name, FD: e.FD})
-	}
+	all := s.keeping.contents()
 	next := s.successor
 	next.expect(s.config.ReadyTimeout)
 	// The successor reads them one by one; the loop does not wait for that.
@@ -253,32 +171,4 @@ func (s *Service) offer() {
 			s.unreachable(next, err)
 		}
 	}()
-}
-
-func entries(descriptors []handover.Descriptor) []activation.Entry {
-	all := make([]activation.Entry, len(descriptors))
-	for i, d := range descriptors {
-		all[i] = activation.Entry{Name: d.Name, FD: d.FD}
-	}
-	return all
-}
-
-// heardOfStore takes note of what the successor does to the store, for the case
-// that this process takes back.
-func (s *Service) heardOfStore(m handover.Message, fds []int) {
-	switch m := m.(type) {
-	case handover.Stored:
-		if len(m.Names) != len(fds) {
-			closeAll(fds)
-			return
-		}
-		fresh := make([]activation.Entry, len(fds))
-		for i, fd := range fds {
-			fresh[i] = activation.Entry{Name: m.Names[i], FD: fd}
-		}
-		s.store.Learn(fresh)
-	case handover.Removed:
-		closeAll(fds) // it carries none
-		s.store.Forget(m.Names)
-	}
 }

@@ -76,7 +76,7 @@ func (s *Service) perform(a generation.Action) {
 		s.fail()
 
 	case generation.TellReady:
-		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build, Adopts: s.keeper != nil, Poises: true, ProbationUSec: s.config.Probation.Microseconds()})
+		s.tell(handover.Ready{Protocol: handover.Current, Build: s.config.Build, Adopts: s.keeping.keeps(), Poises: true, ProbationUSec: s.config.Probation.Microseconds()})
 	case generation.TellRefused:
 		s.tell(refusal(a.Err))
 	case generation.TellProven:
@@ -324,7 +324,7 @@ func (s *Service) beginDrain(stopping bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
 	d := &drain{cancel, s.intake.Sockets()}
 	s.drain = d
-	stored := s.stored
+	parked := s.keeping.parked
 	if s.successor != nil {
 		s.mains.add(s.successor.line)
 		deadline, _ := ctx.Deadline()
@@ -344,8 +344,8 @@ func (s *Service) beginDrain(stopping bool) {
 		if err := await(ctx, calls); err != nil {
 			s.log.Warn("a server hangs", "error", err)
 		}
-		if stored != nil {
-			<-stored
+		if parked != nil {
+			<-parked
 		}
 		kind := generation.DrainedOut
 		if err := s.intake.Landed(ctx); err != nil {

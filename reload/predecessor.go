@@ -21,8 +21,6 @@ type predecessor struct {
 	drain   time.Duration // how long it may drain; 0: it has not said
 	end     time.Duration // how long it may live after that; 0: it has not said
 	began   time.Time     // when it has greeted this process
-	// offered is what was in its store, until it is adopted.
-	offered []activation.Entry
 }
 
 // arrive takes what the predecessor hands over, if this process is a successor.
@@ -53,7 +51,6 @@ func (s *Service) arrive() error {
 	logs := &s.launcher.logs
 	logs[0], logs[1] = cmp.Or(hello.Stdout, logs[0]), cmp.Or(hello.Stderr, logs[1])
 	s.shown.attempts.Store(int64(s.attempt))
-	s.origin = Upgrade
 	s.promiseLastWords()
 	return nil
 }
@@ -84,7 +81,7 @@ func (s *Service) follow(p *predecessor) {
 				s.post(nil, generation.Event{Kind: generation.GaveUp, Err: fmt.Errorf("reload: taking the state: %w", err)})
 				return
 			}
-			p.offered = entries(descriptors)
+			s.keeping.offer(entries(descriptors))
 			s.post(nil, generation.Event{Kind: generation.StateOffered})
 		case handover.Takeover:
 			s.expectTakeover(p)
@@ -121,4 +118,12 @@ func closeAll(fds []int) {
 	for _, fd := range fds {
 		unix.Close(fd)
 	}
+}
+
+func entries(descriptors []handover.Descriptor) []activation.Entry {
+	all := make([]activation.Entry, len(descriptors))
+	for i, d := range descriptors {
+		all[i] = activation.Entry{Name: d.Name, FD: d.FD}
+	}
+	return all
 }

@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 
@@ -48,11 +47,6 @@ type shell struct {
 	unname     context.CancelFunc    // ends the wait for MAINPID=successor to be sent
 	named      time.Time             // when systemd had read that
 	hangup     time.Duration         // when the reload signal came last, on CLOCK_MONOTONIC
-	store      *fdstore.Store
-	origin     Origin
-	keeping    chan struct{} // holds one while the keeper adopts or parks
-	stored     chan struct{} // closed when the last Store is done; nil: there was none
-	parked     bool          // the keeper has let go of its state; for who is in keeping
 	result     error
 	handedOver atomic.Bool // the successor is main, and this process drains or has ended
 	signalled  bool        // the reload signal has come since the last verdict
@@ -80,7 +74,6 @@ func (sh *shell) init() {
 	sh.standIns = make(chan naming)
 	sh.outcomes = make(chan started)
 	sh.pulse = make(chan struct{})
-	sh.keeping = make(chan struct{}, 1)
 }
 
 // post hands an event to the goroutine of Serve. It reports false if that has ended.
@@ -128,9 +121,9 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 	signal.Notify(stop, s.stopSignals()...)
 	defer signal.Stop(stop)
 
-	_, quota := s.store.Used()
+	_, quota := s.keeping.used()
 	unit := s.launcher.unit
-	for _, err := range s.config.contradictions(unit, s.keeper != nil, quota, checkCgroup(unit.invocation)) {
+	for _, err := range s.config.contradictions(unit, s.keeping.keeps(), quota, checkCgroup(unit.invocation)) {
 		s.log.Error("the unit does not fit the service", "error", err)
 	}
 	s.reserve.fill()

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/activation"
-	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/notify"
@@ -33,10 +32,9 @@ type Service struct {
 	launcher launcher
 
 	pid         int
-	generation  int          // counted from 1 since the unit was started
-	byHand      bool         // nobody would follow an upgrade, and SIGHUP stops
-	keeper      Keeper       // nil: nothing is kept
-	keeps       atomic.Bool  // there is a keeper, for Snapshot
+	generation  int  // counted from 1 since the unit was started
+	byHand      bool // nobody would follow an upgrade, and SIGHUP stops
+	keeping     *keeping
 	predecessor *predecessor // nil: systemd has started this process
 
 	reloads    chan os.Signal
@@ -123,16 +121,13 @@ func Open(config Config) (*Service, error) {
 		s.state = generation.Successor()
 	}
 	if err == nil {
-		err = s.openStore(s.sockets.Claim(fdstore.Reserved))
-	}
-	if err == nil && s.predecessor == nil {
-		s.origin = s.findOrigin()
+		s.log = s.log.With("generation", s.generation, "build", config.Build)
+		err = s.openKeeping()
 	}
 	if err != nil {
 		signal.Stop(s.reloads)
 		return nil, errors.Join(err, s.notifier.Close())
 	}
-	s.log = s.log.With("generation", s.generation, "build", config.Build)
 	s.intake = intake.New(s.log)
 	return s, nil
 }
@@ -367,7 +362,7 @@ func (s *Service) release() error {
 	if s.predecessor != nil {
 		s.predecessor.line.Close()
 	}
-	if err := errors.Join(s.store.Close(), s.sockets.Close(), s.notifier.Close()); err != nil {
+	if err := errors.Join(s.keeping.close(), s.sockets.Close(), s.notifier.Close()); err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
 	return nil

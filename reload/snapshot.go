@@ -5,8 +5,6 @@ import (
 	"net"
 	"sync/atomic"
 
-	"github.com/instar-project/instar/fdstore"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -49,15 +47,13 @@ func (s *Service) Snapshot() Snapshot {
 		Phase:       phase.String(),
 		Main:        phase.SoleMain(),
 		Connections: s.Connections(),
-		Keeps:       s.keeps.Load(),
+		Keeps:       s.keeping.keeps(),
 		Draining:    s.Draining(),
 		Killed:      int(s.shown.killed.Load()),
 		Unsettled:   s.unsettledBecause(),
 		Attempts:    int(s.shown.attempts.Load()),
 	}
-	if store := s.shown.store.Load(); store != nil {
-		now.StoreUsed, now.StoreMax = store.Used()
-	}
+	now.StoreUsed, now.StoreMax = s.keeping.used()
 	now.Verdict, _ = s.LastVerdict()
 	return now
 }
@@ -127,6 +123,5 @@ func bound(fd int) (network, address string) {
 type shown struct {
 	attempts atomic.Int64
 	killed   atomic.Int64
-	store    atomic.Pointer[fdstore.Store]
 	watchers
 }

@@ -160,7 +160,7 @@ func (s *Service) listen(next *successor) {
 		next.heard.Store(true)
 		switch m.(type) {
 		case handover.Stored, handover.Removed:
-			s.heardOfStore(m, fds)
+			s.keeping.heard(m, fds)
 		case handover.Line, handover.Cut:
 			s.heardFromMain(m, fds)
 		case handover.LastWords:

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/internal/sdstore"
 	"github.com/instar-project/instar/units"
 
 	"github.com/spf13/cobra"
@@ -43,8 +43,9 @@ An entry of package fdstore is of one of these kinds:
            queue keeps open until the bundle is compacted. One entry of a bundle
            has notes of the removed ones
 
-Any other entry is the application's own, of no kind. The number behind a name tells
-apart entries of one name: while one replaces another, or those of a bundle.
+Any other entry is the application's own, of no kind. Each Keeper has names of its
+own. The number behind a name tells apart entries of one name: while one replaces
+another, or those of a bundle.
 
 The contents are read from the systemd process: as root, or with --user as the user
 that runs it, and on this machine only. Elsewhere the list says "not readable" and
@@ -55,7 +56,8 @@ why. The first 64 MiB of an entry are read, for checksums and the count of recor
 
   fdname       as in FDNAME= of sd_pid_notify_with_fds(3)
   kind         "fd", "blob", "journal", "bundle"; "" for any other
-  name         that of the application; "" for any other kind
+  keeper       the Keeper whose it is; "" for the one without a name
+  name         that of the Keeper; "" for any other kind
   number       the number behind it
   type         "file", "socket", "fifo", "character device", "block device",
                "directory", "anonymous"
@@ -132,7 +134,8 @@ func (f fdsFlags) holder(ctx context.Context, systemd *units.Conn, entries []uni
 // entryReport is an entry as fds --json prints it; its keys are promised.
 type entryReport struct {
 	FDName      string       `json:"fdname"`
-	Kind        fdstore.Kind `json:"kind"`
+	Kind        sdstore.Kind `json:"kind"`
+	Keeper      string       `json:"keeper"`
 	Name        string       `json:"name"`
 	Number      uint64       `json:"number"`
 	Type        string       `json:"type"`
@@ -152,8 +155,8 @@ func describe(ctx context.Context, entries []units.StoreEntry, h holder, limit i
 	all := []entryReport{} // not nil: JSON has null for that
 	for _, e := range entries {
 		r := entryReport{FDName: e.Name, Type: typeName(e.Mode), Path: e.Path}
-		if kind, name, number, ok := fdstore.ParseName(e.Name); ok {
-			r.Kind, r.Name, r.Number = kind, name, number
+		if n, ok := sdstore.Parse(e.Name); ok {
+			r.Kind, r.Keeper, r.Name, r.Number = n.Kind, n.Keeper, n.Name, n.Number
 		}
 		if err := r.read(ctx, e, h, limit); err != nil {
 			r.NotReadable = strings.ReplaceAll(err.Error(), "\n", "; ")
@@ -161,7 +164,7 @@ func describe(ctx context.Context, entries []units.StoreEntry, h holder, limit i
 		all = append(all, r)
 	}
 	slices.SortStableFunc(all, func(a, b entryReport) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number), cmp.Compare(a.FDName, b.FDName))
+		return cmp.Or(cmp.Compare(a.Keeper, b.Keeper), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number), cmp.Compare(a.FDName, b.FDName))
 	})
 	return all
 }
@@ -169,23 +172,26 @@ func describe(ctx context.Context, entries []units.StoreEntry, h holder, limit i
 // read fills in the contents of an entry.
 func (r *entryReport) read(ctx context.Context, e units.StoreEntry, h holder, limit int64) error {
 	kind := r.Kind
-	if kind == fdstore.KindBundle && e.Mode.IsRegular() {
-		kind = fdstore.KindJournal // its notes
+	if kind == sdstore.Bundle && e.Mode.IsRegular() {
+		kind = sdstore.Journal // its notes
 	}
 	switch kind {
-	case fdstore.KindBlob, fdstore.KindJournal:
+	case sdstore.Blob, sdstore.Journal:
 		c, err := h.contents(ctx, e, limit)
 		if err != nil {
 			return err
 		}
-		if c.Kind != kind {
-			return fmt.Errorf("it is a %s", c.Kind)
+		switch {
+		case c.Journal && kind == sdstore.Blob:
+			return errors.New("it is a journal")
+		case !c.Journal && kind == sdstore.Journal:
+			return errors.New("it is a blob")
 		}
 		r.Schema, r.Bytes, r.Unchecked = &c.Schema, &c.Bytes, c.Unchecked
-		if kind == fdstore.KindJournal {
+		if kind == sdstore.Journal {
 			r.Records, r.RecordBytes, r.TornBytes = &c.Records, &c.RecordBytes, &c.Torn
 		}
-	case fdstore.KindBundle:
+	case sdstore.Bundle:
 		n, err := h.queued(e)
 		if err != nil {
 			return err
@@ -220,13 +226,13 @@ func printEntries(w io.Writer, all []entryReport) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KIND\tNAME\tNUMBER\tCONTENTS")
+	fmt.Fprintln(table, "KIND\tKEEPER\tNAME\tNUMBER\tCONTENTS")
 	for _, r := range all {
 		kind, name, number := string(r.Kind), r.Name, fmt.Sprint(r.Number)
 		if kind == "" {
 			kind, name, number = "-", r.FDName, "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", kind, plain(name), number, plain(r.contents()))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", kind, plain(cmp.Or(r.Keeper, "-")), plain(name), number, plain(r.contents()))
 	}
 	return table.Flush()
 }
@@ -244,7 +250,7 @@ func (r entryReport) described() string {
 	switch {
 	case r.NotReadable != "":
 		return "not readable: " + r.NotReadable
-	case r.Kind == fdstore.KindBundle && r.Records != nil:
+	case r.Kind == sdstore.Bundle && r.Records != nil:
 		return fmt.Sprintf("notes, %s of %s", count(*r.Records, "record"), count(int(*r.RecordBytes), "byte"))
 	case r.Records != nil:
 		s := fmt.Sprintf("schema %d, %s and %s of %s", *r.Schema, count(int(*r.Bytes), "byte"), count(*r.Records, "record"), count(int(*r.RecordBytes), "byte"))

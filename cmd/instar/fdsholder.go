@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/internal/memfile"
 	"github.com/instar-project/instar/units"
 
 	"golang.org/x/sys/unix"
@@ -73,27 +73,27 @@ func (h holder) find(e units.StoreEntry) (string, error) {
 // contents reads limit bytes of a memory file at most; 0: all of it. It is opened anew,
 // for reading: no offset is shared. The descriptor may be another one than was listed,
 // so opening must not block, as it does for a FIFO.
-func (h holder) contents(ctx context.Context, e units.StoreEntry, limit int64) (fdstore.Contents, error) {
+func (h holder) contents(ctx context.Context, e units.StoreEntry, limit int64) (memfile.Contents, error) {
 	number, err := h.find(e)
 	if err != nil {
-		return fdstore.Contents{}, err
+		return memfile.Contents{}, err
 	}
 	if !e.Mode.IsRegular() {
-		return fdstore.Contents{}, fmt.Errorf("it is no file but a %s", typeName(e.Mode))
+		return memfile.Contents{}, fmt.Errorf("it is no file but a %s", typeName(e.Mode))
 	}
 	file, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%s", h.pid, number), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		return fdstore.Contents{}, err
+		return memfile.Contents{}, err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return fdstore.Contents{}, err
+		return memfile.Contents{}, err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Ino != e.Inode || !info.Mode().IsRegular() {
-		return fdstore.Contents{}, errMoved
+		return memfile.Contents{}, errMoved
 	}
-	return fdstore.Inspect(interruptible{ctx, file}, info.Size(), limit, e.Name)
+	return memfile.Inspect(interruptible{ctx, file}, info.Size(), limit, e.Name)
 }
 
 // interruptible is a file that cannot be read any more once ctx has ended.

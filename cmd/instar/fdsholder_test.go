@@ -8,7 +8,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/internal/memfile"
+	"github.com/instar-project/instar/internal/sdstore"
 	"github.com/instar-project/instar/units"
 
 	"golang.org/x/sys/unix"
@@ -35,19 +36,19 @@ func entryOf(t *testing.T, name string, fd int) units.StoreEntry {
 // outside.
 func TestDescribe(t *testing.T) {
 	blob := func(payload string) int {
-		w, err := fdstore.NewBlobWriter("test", 7)
+		w, err := memfile.NewWriter("test", 7)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Write([]byte(payload)); err != nil {
 			t.Fatal(err)
 		}
-		fd, err := w.Seal()
+		file, err := w.Blob()
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { unix.Close(fd) })
-		return fd
+		t.Cleanup(func() { file.Close() })
+		return int(file)
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -94,7 +95,7 @@ func TestDescribe(t *testing.T) {
 
 	refused := errors.New("it is on another machine")
 	for _, r := range describe(t.Context(), entries, holder{refused: refused}, shallow) {
-		if wants := r.Kind != "" && r.Kind != fdstore.KindFD; (r.NotReadable == refused.Error()) != wants {
+		if wants := r.Kind != "" && r.Kind != sdstore.FD; (r.NotReadable == refused.Error()) != wants {
 			t.Errorf("%s: %q", r.FDName, r.NotReadable)
 		}
 	}

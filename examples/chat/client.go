@@ -96,7 +96,7 @@ func (c *client) listen() error {
 func untilKept(try func() error) error {
 	for {
 		err := try()
-		if !errors.Is(err, fdstore.ErrJournalFull) {
+		if !errors.Is(err, fdstore.ErrFull) {
 			return err
 		}
 		time.Sleep(rotateTimeout)

@@ -10,46 +10,29 @@ import (
 	"testing"
 	"time"
 
-	"github.com/instar-project/instar/activation"
-	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/fdstore/storetest"
-	"github.com/instar-project/instar/notify"
 	"github.com/instar-project/instar/reload"
 )
 
 // process is a hall with a store of its own, as a process of the service has it.
 type process struct {
 	*hall
-	t     *testing.T
-	store *fdstore.Store
-	end   func()
+	t   *testing.T
+	end func()
 }
 
 // start starts the next process on the entries of the store.
-func start(t *testing.T, m *storetest.Manager) *process {
+func start(t *testing.T, service *storetest.Service) *process {
 	t.Helper()
-	notifier, err := notify.Dial(m.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var entries []activation.Entry
-	for _, e := range m.Pass() {
-		entries = append(entries, activation.Entry{Name: e.Name, FD: e.FD})
-	}
-	store, err := fdstore.Open(fdstore.Config{Entries: entries, Notifier: notifier, Max: m.Max()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{hall: newHall(), t: t, store: store}
-	if err := p.Adopt(t.Context(), store, reload.Crash); err != nil {
+	store := service.Process("")
+	p := &process{hall: newHall(), t: t}
+	if err := p.Adopt(t.Context(), store, reload.FromCrash); err != nil {
 		t.Fatal(err)
 	}
 	p.end = func() {
 		if err := p.Park(t.Context(), store); err != nil {
 			t.Error(err)
 		}
-		store.Close()
-		notifier.Close()
 	}
 	return p
 }
@@ -101,7 +84,7 @@ func (p *person) ends() {
 }
 
 func TestHall(t *testing.T) {
-	m := storetest.Start(t, 16)
+	m := storetest.New(t, 16)
 	p := start(t, m)
 	ada, bob := p.comes(), p.comes()
 	ada.says("join lobby ada")
@@ -162,7 +145,7 @@ func TestHall(t *testing.T) {
 
 // The next process puts in order what a death between two steps leaves behind.
 func TestHalfWay(t *testing.T) {
-	m := storetest.Start(t, 16)
+	m := storetest.New(t, 16)
 	p := start(t, m)
 	ada, bob := p.comes(), p.comes()
 	ada.says("join lobby ada")
@@ -189,7 +172,7 @@ func TestHalfWay(t *testing.T) {
 
 // The journal stays small, however much is said, and nothing is lost by that.
 func TestRotation(t *testing.T) {
-	m := storetest.Start(t, 16)
+	m := storetest.New(t, 16)
 	p := start(t, m)
 	ada := p.comes()
 	ada.says("join lobby ada")

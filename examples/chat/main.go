@@ -50,7 +50,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	h := newHall()
-	svc.Keep(h)
+	if err := svc.Keep("", h); err != nil {
+		return err
+	}
 	var servers []reload.Server
 	for _, ln := range listeners {
 		servers = append(servers, reload.Admit(ln, h.admit))

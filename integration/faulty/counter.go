@@ -32,24 +32,27 @@ type total struct {
 	Count int    `json:"count"`
 }
 
-var totalKey = fdstore.Key{Name: "total", Schema: 1}
+const (
+	totalName   = "total"
+	totalSchema = 1
+)
 
 var errParked = errors.New("the counter is parked")
 
 func (c *counter) Adopt(ctx context.Context, store *fdstore.Store, from reload.Origin) (err error) {
-	if fault == "unadoptable" && from == reload.Upgrade {
+	if fault == "unadoptable" && from == reload.FromUpgrade {
 		return errors.New("this build does not understand the state")
 	}
 	c.injector.Hang(inject.HangAdopt)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.injector.Writes(true)
-	switch total, _, err := fdstore.Load[total](store, totalKey); {
+	switch total, _, err := fdstore.Load[total](store, totalName, totalSchema); {
 	case err == nil:
 		c.total = total
 	case errors.Is(err, fdstore.ErrNotFound):
 		c.total.Born = rand.Text()
-		if err := fdstore.Save(ctx, store, totalKey, c.total); err != nil {
+		if err := fdstore.Save(ctx, store, totalName, totalSchema, c.total); err != nil {
 			return err
 		}
 	default:
@@ -88,7 +91,7 @@ func (c *counter) Park(ctx context.Context, store *fdstore.Store) error {
 	if err := c.injector.Full(); err != nil {
 		return fmt.Errorf("keep the total: %w", err)
 	}
-	return fdstore.Save(ctx, store, totalKey, c.total)
+	return fdstore.Save(ctx, store, totalName, totalSchema, c.total)
 }
 
 // read returns the kept state.

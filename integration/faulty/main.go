@@ -20,7 +20,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/instar-project/instar/fdstore"
 	"github.com/instar-project/instar/integration/faulty/inject"
 	"github.com/instar-project/instar/integration/faulty/units"
 	"github.com/instar-project/instar/internal/handover"
@@ -106,11 +105,11 @@ func run(ctx context.Context) error {
 		go relapse(svc, injector)
 	}
 	h := &handler{svc: svc}
-	if entries, err := fdstore.Quota(); err != nil {
-		return err
-	} else if entries > 0 {
+	if svc.Snapshot().StoreMax > 0 {
 		h.counter = &counter{injector: injector, hangs: fault == "hungpark"}
-		svc.Keep(h.counter)
+		if err := svc.Keep("", h.counter); err != nil {
+			return err
+		}
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)

@@ -84,7 +84,9 @@ func run(ctx context.Context) error {
 		}
 	}
 	if keeps != "" {
-		svc.Keep(keeper{})
+		if err := svc.Keep("", keeper{}); err != nil {
+			return err
+		}
 	}
 	status.Export(ctx, svc, status.Config{})
 	return svc.Serve(ctx, reload.Streams(ln, func(c net.Conn) {

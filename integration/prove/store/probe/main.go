@@ -33,13 +33,15 @@ import (
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/internal/sdstore"
 	"github.com/instar-project/instar/notify"
 )
 
 // probe is the state that the commands work on.
 type probe struct {
 	notifier    *notify.Notifier
-	store       *fdstore.Store
+	whole       *sdstore.Store
+	store       *fdstore.Store // of the Keeper without a name
 	connections net.Listener
 
 	taking   time.Duration // the duration of activation.Take
@@ -66,16 +68,17 @@ func run() error {
 	}
 	p := &probe{notifier: notifier, taking: time.Since(begin)}
 	p.plain = set.Claim(func(name string) bool { return name == plainName })
-	max, err := fdstore.Quota()
+	max, err := sdstore.Quota()
 	if err != nil {
 		return err
 	}
-	p.store, err = fdstore.Open(fdstore.Config{
-		Entries: set.Claim(fdstore.Reserved), Notifier: notifier, Max: max, Others: len(p.plain), Sockets: set.Names(),
+	p.whole, err = sdstore.Open(sdstore.Config{
+		Entries: set.Claim(sdstore.Reserved), Notifier: notifier, Max: max, Others: len(p.plain), Sockets: set.Names(),
 	})
 	if err != nil {
 		return err
 	}
+	p.store = (*fdstore.Store)(p.whole.Share(""))
 	if p.connections, err = set.Listener("connections"); err != nil {
 		return err
 	}

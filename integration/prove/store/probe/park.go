@@ -104,7 +104,7 @@ func (p *probe) parkBundle(ctx context.Context, args []string) (string, error) {
 	t := took{Count: len(items)}
 	for round := range rounds {
 		if round > 0 {
-			if err := p.store.Remove(ctx, fdstore.KindBundle, bundleName); err != nil {
+			if err := p.store.Remove(ctx, bundleName); err != nil {
 				return "", err
 			}
 		}

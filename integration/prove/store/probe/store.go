@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/internal/memfile"
 	"github.com/instar-project/instar/notify"
 )
 
@@ -62,18 +62,18 @@ func (p *probe) load(_ context.Context, args []string) (string, error) {
 
 // damage goes around the library, which would not write such a blob.
 func (p *probe) damage(ctx context.Context, args []string) (string, error) {
-	w, err := fdstore.NewBlobWriter("damaged", 1)
+	w, err := memfile.NewWriter("damaged", 1)
 	if err != nil {
 		return "", err
 	}
 	if _, err := io.WriteString(w, args[1]); err != nil {
 		return "", err
 	}
-	good, err := w.Seal()
+	good, err := w.Blob()
 	if err != nil {
 		return "", err
 	}
-	defer unix.Close(good)
+	defer good.Close()
 	bytes, err := os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", good))
 	if err != nil {
 		return "", err
@@ -109,18 +109,18 @@ func (p *probe) slip(ctx context.Context, fdName string, fd int) error {
 
 func (p *probe) leftovers(context.Context, []string) (string, error) {
 	var names []string
-	for _, info := range p.store.Leftovers() {
+	for _, info := range p.whole.Leftovers() {
 		names = append(names, info.FDName)
 	}
 	return strings.Join(names, " "), nil
 }
 
 func (p *probe) discard(ctx context.Context, args []string) (string, error) {
-	return "", p.store.Discard(ctx, args...)
+	return "", p.whole.Discard(ctx, args...)
 }
 
 func (p *probe) used(context.Context, []string) (string, error) {
-	used, max := p.store.Used()
+	used, max := p.whole.Used()
 	return fmt.Sprintf("%d of %d", used, max), nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/instar-project/instar/internal/memfile"
 )
 
 // notes is a journal in which a bundle notes what has changed about its descriptors:
@@ -38,7 +40,7 @@ func newNotes() (*notes, error) {
 
 // adoptNotes takes ownership of fd, which came out of the store, on error too.
 func adoptNotes(fd int) (*notes, error) {
-	r, err := openJournal(memfd(fd), "notes", notesSchema)
+	r, err := openJournal(memfile.File(fd), "notes", notesSchema)
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -46,7 +48,7 @@ func adoptNotes(fd int) (*notes, error) {
 	return notesOf(r)
 }
 
-func notesOf(r *JournalReader) (*notes, error) {
+func notesOf(r *journalReader) (*notes, error) {
 	j, err := openForAppend(r, JournalConfig{Schema: notesSchema})
 	if err != nil {
 		return nil, err
@@ -58,7 +60,7 @@ func (n *notes) fd() int { return int(n.journal.reader.file) }
 
 func (n *notes) close() { n.journal.Close() }
 
-// write adds a record. It fails with [ErrJournalFull] where a queue would be full.
+// write adds a record. It fails with errJournalFull where a queue would be full.
 func (n *notes) write(seq uint64, ops []op) error {
 	n.buffer = binary.LittleEndian.AppendUint64(n.buffer[:0], seq)
 	for _, o := range ops {
@@ -72,7 +74,7 @@ func (n *notes) scan(see func(m queued, ops []op)) error {
 	scanner, err := n.journal.reader.scanner()
 	for err == nil {
 		var record []byte
-		if record, err = scanner.next(); err != nil {
+		if record, err = scanner.Next(); err != nil {
 			break
 		}
 		if len(record) < 8 {

@@ -1,4 +1,4 @@
-package fdstore
+package memfile
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newMemfd makes an anonymous file that can be sealed. The name is what
+// New makes an anonymous file that can be sealed. The name is what
 // /proc/PID/fd shows and has no other meaning.
-func newMemfd(name string) (int, error) {
+func New(name string) (File, error) {
 	name = "instar:" + name
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	// MFD_NOEXEC_SEAL: nobody can make a program of stored state. Linux 6.3.
@@ -21,14 +21,14 @@ func newMemfd(name string) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("memfd_create: %w", err)
 	}
-	return fd, nil
+	return File(fd), nil
 }
 
-// A memfd is an open memory file, read and written at explicit offsets: systemd
+// A File is the descriptor of a memory file, read and written at explicit offsets: systemd
 // and other processes share the file offset, so that it must not mean anything.
-type memfd int
+type File int
 
-func (m memfd) ReadAt(p []byte, off int64) (int, error) {
+func (m File) ReadAt(p []byte, off int64) (int, error) {
 	n := 0
 	for n < len(p) {
 		k, err := unix.Pread(int(m), p[n:], off+int64(n))
@@ -45,7 +45,7 @@ func (m memfd) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-func (m memfd) WriteAt(p []byte, off int64) (int, error) {
+func (m File) WriteAt(p []byte, off int64) (int, error) {
 	n := 0
 	for n < len(p) {
 		k, err := unix.Pwrite(int(m), p[n:], off+int64(n))
@@ -62,8 +62,8 @@ func (m memfd) WriteAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// size is an [ErrForeign] if the descriptor is no regular file.
-func (m memfd) size() (int64, error) {
+// Size is an [ErrForeign] if the descriptor is no regular file.
+func (m File) Size() (int64, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(m), &st); err != nil {
 		return 0, fmt.Errorf("fstat: %w", err)
@@ -74,22 +74,13 @@ func (m memfd) size() (int64, error) {
 	return st.Size, nil
 }
 
-func (m memfd) seal(seals int) error {
+// Seal adds seals, see F_ADD_SEALS in fcntl(2).
+func (m File) Seal(seals int) error {
 	if _, err := unix.FcntlInt(uintptr(m), unix.F_ADD_SEALS, seals); err != nil {
 		return fmt.Errorf("F_ADD_SEALS: %w", err)
 	}
 	return nil
 }
 
-// duplicate is how every descriptor of this package is copied: the copy does not
-// pass to programs that the process starts.
-func duplicate(fd int) (int, error) {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
-	if errors.Is(err, unix.EMFILE) {
-		return -1, fmt.Errorf("duplicate descriptor %d: %w: raise LimitNOFILE=", fd, err)
-	}
-	if err != nil {
-		return -1, fmt.Errorf("duplicate descriptor %d: %w", fd, err)
-	}
-	return dup, nil
-}
+// Close closes the descriptor.
+func (m File) Close() error { return unix.Close(int(m)) }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/instar-project/instar/internal/memfile"
 )
 
 // parts is what a bundle is stored as: an entry each, the notes first.
@@ -29,7 +31,7 @@ func (p *parts) adopt(fd int) error {
 	}
 	if p.notes != nil {
 		unix.Close(fd)
-		return fmt.Errorf("%w: a bundle has its notes twice", ErrForeign)
+		return fmt.Errorf("%w: a bundle has its notes twice", memfile.ErrForeign)
 	}
 	n, err := adoptNotes(fd)
 	if err != nil {
@@ -43,7 +45,7 @@ func (p *parts) adopt(fd int) error {
 // stored the parts of a new bundle leaves the first of them, which are empty.
 func (p *parts) check() error {
 	if p.notes == nil && len(p.queues) > 0 {
-		return fmt.Errorf("%w: its notes are missing, which say what has been removed: remove it", ErrTruncated)
+		return fmt.Errorf("%w: its notes are missing, which say what has been removed: remove it", memfile.ErrTruncated)
 	}
 	return nil
 }

@@ -1,9 +1,9 @@
-package fdstore
+package sdstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -11,69 +11,6 @@ import (
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/notify"
 )
-
-// Put stores a descriptor under a new name. fd is borrowed. systemd drops the entry
-// when the other end of fd hangs up; see [Store.PutNoPoll].
-//
-// Put returns when systemd has confirmed it. Its errors are [ErrNoStore], [ErrFull],
-// [ErrExist], [ErrInvalidName], [ErrNameClash], [ErrSameFile], [ErrStopped] and
-// [ErrUnconfirmed]; then the store is as it was.
-func (s *Store) Put(ctx context.Context, name string, fd int) error {
-	return s.putFD(ctx, name, fd, false, polled)
-}
-
-// PutNoPoll is [Store.Put] with FDPOLL=0: the entry stays when the other end hangs up.
-func (s *Store) PutNoPoll(ctx context.Context, name string, fd int) error {
-	return s.putFD(ctx, name, fd, false, notPolled)
-}
-
-// Replace is [Store.Put] for a name that may exist: at every instant the store has
-// the old descriptor or the new one. It takes one more entry for a moment.
-func (s *Store) Replace(ctx context.Context, name string, fd int) error {
-	return s.putFD(ctx, name, fd, true, polled)
-}
-
-// ReplaceNoPoll is [Store.Replace] with FDPOLL=0.
-func (s *Store) ReplaceNoPoll(ctx context.Context, name string, fd int) error {
-	return s.putFD(ctx, name, fd, true, notPolled)
-}
-
-// Claim takes a descriptor out of the store: the caller has it, and closes it.
-func (s *Store) Claim(ctx context.Context, name string) (*os.File, error) {
-	f, err := s.File(name)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Remove(ctx, KindFD, name); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// Remove removes an entry, whatever its kind, and confirms it. Of a bundle that is
-// every descriptor in it. [ErrNotFound] if there is none.
-func (s *Store) Remove(ctx context.Context, kind Kind, name string) error {
-	s.change.Lock()
-	defer s.change.Unlock()
-	var names []string
-	s.mu.Lock()
-	for _, it := range s.inventory.of(kind, name) {
-		names = append(names, it.fdName)
-	}
-	inUse := s.open[entryName{kind: kind, name: name}] != nil
-	s.mu.Unlock()
-	if len(names) == 0 {
-		return opError("remove", kind, name, ErrNotFound)
-	}
-	if inUse {
-		return opError("remove", kind, name, fmt.Errorf("it is open: close it first"))
-	}
-	if err := s.remove(ctx, names); err != nil {
-		return opError("remove", kind, name, err)
-	}
-	return nil
-}
 
 // Discard removes leftovers, by the FDName that [Store.Leftovers] reports.
 func (s *Store) Discard(ctx context.Context, fdNames ...string) error {
@@ -100,7 +37,7 @@ func (s *Store) Tidy(ctx context.Context) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	s.mu.Lock()
-	names := s.inventory.superseded("", "")
+	names := s.inventory.superseded(Key{})
 	s.mu.Unlock()
 	if len(names) == 0 {
 		return nil
@@ -111,51 +48,38 @@ func (s *Store) Tidy(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) putFD(ctx context.Context, name string, fd int, replace bool, poll pollMode) error {
-	s.change.Lock()
-	defer s.change.Unlock()
-	s.mu.Lock()
-	_, exists := s.inventory.current(KindFD, name)
-	s.mu.Unlock()
-	op := "put"
-	if replace {
-		op = "replace"
-	} else if exists {
-		return opError(op, KindFD, name, ErrExist)
-	}
-	return s.store(ctx, op, KindFD, name, poll, fd)
-}
+// Poll says whether systemd looks after an entry.
+type Poll int
 
-type pollMode int
-
+// systemd drops an entry that is Polled when its other end hangs up.
 const (
-	polled    pollMode = iota // systemd drops the entry when it hangs up
-	notPolled                 // FDPOLL=0
+	Polled    Poll = iota
+	NotPolled      // FDPOLL=0
 )
 
-// store puts descriptors, borrowed, under one kind and name, and unless they are
-// queues of a bundle, which belong together, removes what they replace. s.change is
+// store puts descriptors, borrowed, under one key, and unless they are
+// parts of a bundle, which belong together, removes what they replace. s.change is
 // held, s.mu is not.
-func (s *Store) store(ctx context.Context, op string, kind Kind, name string, poll pollMode, fds ...int) error {
-	if err := s.mayStore(kind, name); err != nil {
-		return opError(op, kind, name, err)
+func (s *Store) store(ctx context.Context, op string, key Key, poll Poll, fds ...int) error {
+	if err := s.mayStore(); err != nil {
+		return opError(op, key, err)
 	}
-	fresh, err := s.admit(op, kind, name, fds)
-	if err != nil || len(fresh) == 0 {
-		return err
+	fresh, err := s.admit(key, fds)
+	if err != nil {
+		return opError(op, key, err)
+	}
+	if len(fresh) == 0 {
+		return nil
 	}
 	if err := s.send(ctx, fresh, poll); err != nil {
-		for _, it := range fresh {
-			unix.Close(it.fd)
-		}
-		return opError(op, kind, name, err)
+		closeItems(fresh)
+		return opError(op, key, err)
 	}
-	var superseded []string
 	s.mu.Lock()
 	for _, it := range fresh {
 		s.inventory.add(it)
 	}
-	superseded = s.inventory.superseded(kind, name)
+	superseded := s.inventory.superseded(key)
 	s.mu.Unlock()
 	// The new entry is confirmed. An old one that stays is superseded, and tidied away
 	// some day: no reason to say that the change has failed.
@@ -165,17 +89,13 @@ func (s *Store) store(ctx context.Context, op string, kind Kind, name string, po
 	return nil
 }
 
-// mayStore checks what does not depend on the descriptor.
-func (s *Store) mayStore(kind Kind, name string) error {
+// mayStore checks what depends on neither the name nor the descriptor.
+func (s *Store) mayStore() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch problem := nameProblem(name); {
+	switch {
 	case s.stopped != nil:
 		return s.stopped
-	case problem != "":
-		return fmt.Errorf("%w: it %s", ErrInvalidName, problem)
-	case slices.Contains(s.sockets, name):
-		return fmt.Errorf("%w: a .socket unit has FileDescriptorName=%s: choose another name", ErrNameClash, name)
 	case s.notifier == nil:
 		return fmt.Errorf("%w: not run by systemd, or with NotifyAccess=none ($NOTIFY_SOCKET is not set): %s", ErrNoStore, quotaAdvice)
 	case s.max == 0:
@@ -186,7 +106,7 @@ func (s *Store) mayStore(kind Kind, name string) error {
 
 // admit numbers the entries and counts them. It returns none if the one
 // descriptor is stored already, under this very name.
-func (s *Store) admit(op string, kind Kind, name string, fds []int) ([]item, error) {
+func (s *Store) admit(key Key, fds []int) ([]item, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, fd := range fds {
@@ -194,33 +114,38 @@ func (s *Store) admit(op string, kind Kind, name string, fds []int) ([]item, err
 		if !ok {
 			continue
 		}
-		if current, _ := s.inventory.current(kind, name); current.fdName == same.fdName {
+		if current, _ := s.inventory.current(key); current.fdName == same.fdName {
 			return nil, nil
 		}
-		return nil, opError(op, kind, name, fmt.Errorf("%w: %s", ErrSameFile, same.fdName))
+		return nil, fmt.Errorf("%w: %s", errSameFile, same.fdName)
 	}
 	if used := s.used(); used+len(fds) > s.max {
-		return nil, &FullError{Op: op, Name: name, Used: used, Need: len(fds), Max: s.max}
+		return nil, fmt.Errorf("%w: the file descriptor store is full: it has %d of %d entries and this takes %d more (a replacement needs one for a moment): raise FileDescriptorStoreMax= or remove leftovers",
+			ErrFull, used, s.max, len(fds))
 	}
 	var fresh []item
 	for _, fd := range fds {
-		dup, err := duplicate(fd)
+		dup, err := Duplicate(fd)
 		if err != nil {
-			for _, it := range fresh {
-				unix.Close(it.fd)
-			}
-			return nil, opError(op, kind, name, err)
+			closeItems(fresh)
+			return nil, err
 		}
-		it := newItem(s.inventory.fresh(kind, name).String(), dup)
+		it := newItem(s.inventory.fresh(key).String(), dup)
 		it.asked = true
 		fresh = append(fresh, it)
 	}
 	return fresh, nil
 }
 
+func closeItems(items []item) {
+	for _, it := range items {
+		unix.Close(it.fd)
+	}
+}
+
 // send stores the items and waits until systemd has confirmed them. If it does not,
 // the same socket tells it to remove them again, which it reads right after.
-func (s *Store) send(ctx context.Context, items []item, poll pollMode) (err error) {
+func (s *Store) send(ctx context.Context, items []item, poll Poll) (err error) {
 	announced := make([]activation.Entry, len(items))
 	for i, it := range items {
 		announced[i] = activation.Entry{Name: it.fdName, FD: it.fd}
@@ -229,7 +154,7 @@ func (s *Store) send(ctx context.Context, items []item, poll pollMode) (err erro
 	var sent []string
 	for _, it := range items {
 		field := notify.FDStore(it.fdName, it.fd)
-		if poll == notPolled {
+		if poll == NotPolled {
 			field = notify.FDStoreNoPoll(it.fdName, it.fd)
 		}
 		if err = s.notifier.Send(field); err != nil {
@@ -256,7 +181,7 @@ func (s *Store) send(ctx context.Context, items []item, poll pollMode) (err erro
 func (s *Store) confirm(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, DefaultTimeout)
+		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
 	if err := s.notifier.Barrier(ctx); err != nil {
@@ -296,4 +221,21 @@ func (s *Store) sendRemoval(fdNames []string) error {
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+// opError says what was tried with which entry.
+func opError(op string, key Key, err error) error {
+	return fmt.Errorf("fdstore: %s %v: %w", op, key, err)
+}
+
+// Duplicate copies a descriptor. The copy does not pass to programs that the process starts.
+func Duplicate(fd int) (int, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if errors.Is(err, unix.EMFILE) {
+		return -1, fmt.Errorf("duplicate descriptor %d: %w: raise LimitNOFILE=", fd, err)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("duplicate descriptor %d: %w", fd, err)
+	}
+	return dup, nil
 }

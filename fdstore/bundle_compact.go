@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/instar-project/instar/internal/memfile"
 )
 
 // How a bundle's queues are kept short, as a log-structured file system keeps its disk.
@@ -57,7 +59,7 @@ func (b *Bundle) logAdd(ops []op, fds []int) error {
 func (b *Bundle) note(ops []op) error {
 	seq := b.index.lastSeq + 1
 	err := b.notes.write(seq, ops)
-	if errors.Is(err, ErrJournalFull) {
+	if errors.Is(err, errJournalFull) {
 		if err = b.flushFull(); err == nil {
 			seq = b.index.lastSeq + 1
 			err = b.notes.write(seq, ops)
@@ -107,17 +109,19 @@ func (b *Bundle) write(q *queue, ops []op, fds []int) error {
 		return err
 	}
 	q.mirror(queued{seq: seq, length: len(datagram), marks: b.index.apply(q, seq, ops)})
+	b.gauge.Set(b.slots())
 	return nil
 }
 
 // writeTable makes a sealed memfd of a body.
 func writeTable(body []byte) (int, error) {
-	w, err := NewBlobWriter("bundle", tableSchema)
+	w, err := memfile.NewWriter("bundle", tableSchema)
 	if err != nil {
 		return -1, err
 	}
 	w.Write(body)
-	return w.Seal()
+	file, err := w.Blob()
+	return int(file), err
 }
 
 // settle packs what has gathered in the young queue and in the notes. If that fails
@@ -185,6 +189,7 @@ func (b *Bundle) rewrite(from, to *queue) error {
 	if err := from.drop(len(messages)); err != nil {
 		return b.broken(err)
 	}
+	b.gauge.Set(b.slots())
 	if last {
 		if err := b.notes.clear(); err != nil {
 			return b.broken(err)
@@ -270,8 +275,8 @@ func (b *Bundle) clean() {
 func (b *Bundle) wasteful(q *queue) bool {
 	tolerable := max(q.live, deadMin)
 	// Dead descriptors count against LimitNOFILE= too, unless the process is privileged
-	// (ErrInFlight). Near the limit tidiness is worth more.
-	tolerable = min(tolerable, max(b.limit-b.index.live-2*maxFDs, 0)/2)
+	// (errInFlight). Near the limit tidiness is worth more.
+	tolerable = min(tolerable, max(b.ceiling()-b.index.live, 0)/2)
 	return q.slots-q.live > tolerable || b.sparse(q) && q.crowded()
 }
 

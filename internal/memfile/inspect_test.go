@@ -1,4 +1,4 @@
-package fdstore
+package memfile
 
 import (
 	"bytes"
@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/instar-project/instar/internal/testkit"
 )
 
 // journalFile is the content of a journal with a snapshot, records, and rest after them.
 func journalFile(t testing.TB, schema uint32, snapshot string, records []string, rest ...byte) []byte {
 	t.Helper()
-	w, err := NewBlobWriter("test", schema)
+	w, err := NewWriter("test", schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,25 +23,27 @@ func journalFile(t testing.TB, schema uint32, snapshot string, records []string,
 	if _, err := w.Write([]byte(snapshot)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.complete(magicJournal); err != nil {
+	file, _, err := w.Journal()
+	if err != nil {
 		t.Fatal(err)
 	}
-	b := contents(t, int(w.file))
+	defer file.Close()
+	b := contents(t, file)
 	for _, r := range records {
-		b = appendRecord(b, []byte(r))
+		b = AppendRecord(b, []byte(r))
 	}
 	return append(b, rest...)
 }
 
 func blobFile(t testing.TB, schema uint32, payload string) []byte {
 	t.Helper()
-	fd := writeBlob(t, schema, []byte(payload))
-	defer unix.Close(fd)
-	return contents(t, fd)
+	file := writeBlob(t, schema, []byte(payload))
+	defer file.Close()
+	return contents(t, file)
 }
 
 func TestInspect(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	blob := blobFile(t, 7, "state")
 	journal := journalFile(t, 3, "snap", []string{"a", "bcd"}, 1, 2, 3)
 	for _, c := range []struct {
@@ -50,10 +52,10 @@ func TestInspect(t *testing.T) {
 		want Contents
 		err  error
 	}{
-		{what: "a blob", file: blob, want: Contents{Kind: KindBlob, Schema: 7, Bytes: 5}},
-		{what: "an empty blob", file: blobFile(t, 0, ""), want: Contents{Kind: KindBlob}},
-		{what: "a journal, and a record being written", file: journal, want: Contents{Kind: KindJournal, Schema: 3, Bytes: 4, Records: 2, RecordBytes: 4, Torn: 3}},
-		{what: "a new journal", file: journalFile(t, 1, "", nil), want: Contents{Kind: KindJournal, Schema: 1}},
+		{what: "a blob", file: blob, want: Contents{Schema: 7, Bytes: 5}},
+		{what: "an empty blob", file: blobFile(t, 0, ""), want: Contents{}},
+		{what: "a journal, and a record being written", file: journal, want: Contents{Journal: true, Schema: 3, Bytes: 4, Records: 2, RecordBytes: 4, Torn: 3}},
+		{what: "a new journal", file: journalFile(t, 1, "", nil), want: Contents{Journal: true, Schema: 1}},
 		{what: "nothing", err: ErrTruncated},
 		{what: "something else", file: []byte("#!/bin/sh, and more than a header of it"), err: ErrForeign},
 		{what: "half a blob", file: blob[:len(blob)-2], err: ErrTruncated},
@@ -95,17 +97,17 @@ func (s *sparse) ReadAt(p []byte, off int64) (int, error) {
 // A hostile file takes neither hours nor memory: what is beyond the limit is not read.
 func TestInspectWithin(t *testing.T) {
 	const size, limit = 1 << 60, 1 << 20
-	blob := header{magic: magicBlob, length: size - headerSize}.encode()
-	small := header{magic: magicJournal}.encode()
-	snapshot := header{magic: magicJournal, length: 1 << 40}.encode()
+	blob := Header{magic: magicBlob, Length: size - headerSize}.encode()
+	small := Header{magic: magicJournal}.encode()
+	snapshot := Header{magic: magicJournal, Length: 1 << 40}.encode()
 	for _, c := range []struct {
 		what string
 		file sparse
 		want Contents
 	}{
-		{"a blob", sparse{beginning: blob[:], size: size}, Contents{Kind: KindBlob, Bytes: size - headerSize, Unchecked: size - headerSize}},
-		{"a record", sparse{beginning: append(small[:], recordOf(4<<30-1)...), size: size}, Contents{Kind: KindJournal, Unchecked: size - headerSize}},
-		{"a snapshot, and records", sparse{beginning: snapshot[:], size: headerSize + 1<<40}, Contents{Kind: KindJournal, Bytes: 1 << 40, Unchecked: 1 << 40}},
+		{"a blob", sparse{beginning: blob[:], size: size}, Contents{Bytes: size - headerSize, Unchecked: size - headerSize}},
+		{"a record", sparse{beginning: append(small[:], recordOf(4<<30-1)...), size: size}, Contents{Journal: true, Unchecked: size - headerSize}},
+		{"a snapshot, and records", sparse{beginning: snapshot[:], size: headerSize + 1<<40}, Contents{Journal: true, Bytes: 1 << 40, Unchecked: 1 << 40}},
 	} {
 		got, err := Inspect(&c.file, c.file.size, limit, "it")
 		if err != nil || got != c.want {
@@ -117,7 +119,7 @@ func TestInspectWithin(t *testing.T) {
 	}
 	two := journalFile(t, 3, "snap", []string{"a", strings.Repeat("b", limit)})
 	got, err := Inspect(bytes.NewReader(two), int64(len(two)), limit, "it")
-	if err != nil || got.Records != 1 || got.Unchecked != recordHeader+limit {
+	if err != nil || got.Records != 1 || got.Unchecked != RecordHeader+limit {
 		t.Errorf("a journal that is too long: %+v, %v", got, err)
 	}
 }
@@ -125,7 +127,7 @@ func TestInspectWithin(t *testing.T) {
 // recordOf is the header of a record of that length.
 func recordOf(length uint32) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, length)
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, Castagnoli))
 	return binary.LittleEndian.AppendUint32(b, 0)
 }
 
@@ -138,7 +140,7 @@ func FuzzInspect(f *testing.F) {
 			t.Errorf("%d bytes are %+v in part", len(b), part)
 		}
 		c, err := Inspect(bytes.NewReader(b), int64(len(b)), 0, "it")
-		if err == nil && (c.Bytes < 0 || c.RecordBytes < 0 || c.Torn < 0 || headerSize+c.Bytes+c.RecordBytes+int64(c.Records)*recordHeader+c.Torn != int64(len(b))) {
+		if err == nil && (c.Bytes < 0 || c.RecordBytes < 0 || c.Torn < 0 || headerSize+c.Bytes+c.RecordBytes+int64(c.Records)*RecordHeader+c.Torn != int64(len(b))) {
 			t.Errorf("%d bytes are %+v", len(b), c)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 )
 
 // inFlightLimit is how many descriptors this user may have in socket queues: see
-// ErrInFlight. The kernel asks for the limit, and for the capabilities, of the process
+// errInFlight. The kernel asks for the limit, and for the capabilities, of the process
 // that sends.
 func inFlightLimit() int {
 	// Version 3 has two sets of 32 capabilities; both that matter are in the first.
@@ -25,18 +25,27 @@ func inFlightLimit() int {
 	return int(min(limit.Cur, math.MaxInt))
 }
 
-// reserve sees to it that n more descriptors may be in flight, and what the queues need
-// to be compacted besides: a bundle that used up the limit could not be made
-// smaller, because nothing is taken out that is not written again first.
-func (b *Bundle) reserve(n int) error {
-	const spare = 2 * maxFDs
-	over := func() bool {
-		slots := 0
-		for _, q := range b.queues() {
-			slots += q.slots
-		}
-		return slots > b.limit-n-spare
+// slots is how many descriptors the queues keep open.
+func (b *Bundle) slots() int {
+	n := b.young.slots
+	for _, q := range b.packed {
+		n += q.slots
 	}
+	return n
+}
+
+// spare is how many descriptors two bundles have in flight twice while they are compacted: a
+// bundle that used up the limit could not be made smaller, because nothing is taken out that
+// is not written again first.
+const spare = 2 * maxFDs
+
+// ceiling is how many descriptors this bundle may have in flight, beside those of the
+// service's other bundles and the spare ones.
+func (b *Bundle) ceiling() int { return b.limit - spare - (b.gauge.All() - b.slots()) }
+
+// reserve sees to it that n more descriptors may be in flight.
+func (b *Bundle) reserve(n int) error {
+	over := func() bool { return b.slots() > b.ceiling()-n }
 	if b.limit == math.MaxInt || !over() {
 		return nil
 	}
@@ -53,7 +62,7 @@ func (b *Bundle) reserve(n int) error {
 		}
 	}
 	if over() {
-		return fmt.Errorf("%w: it has %d, and LimitNOFILE= is %d, of which %d are kept for compaction: raise LimitNOFILE=", ErrInFlight, b.index.live, b.limit, spare)
+		return fmt.Errorf("%w: the bundles have %d, and LimitNOFILE= is %d, of which %d are kept for compaction: raise LimitNOFILE=", errInFlight, b.gauge.All(), b.limit, spare)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/instar-project/instar/internal/memfile"
 )
 
 // queue is a Unix datagram socket that is connected to itself: what is sent on it is
@@ -87,7 +89,7 @@ func adoptQueue(fd int) (*queue, error) {
 	kind, err2 := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || err2 != nil || domain != unix.AF_UNIX || kind != unix.SOCK_DGRAM {
 		q.close()
-		return nil, fmt.Errorf("%w: descriptor %d is no Unix datagram socket", ErrForeign, fd)
+		return nil, fmt.Errorf("%w: descriptor %d is no Unix datagram socket", memfile.ErrForeign, fd)
 	}
 	if err := q.prepare(); err != nil {
 		q.close()
@@ -107,7 +109,7 @@ func (q *queue) prepare() (err error) {
 	}
 	self, ok := q.self.(*unix.SockaddrUnix)
 	if !ok || len(self.Name) < 2 || self.Name[0] != '@' {
-		return fmt.Errorf("%w: a socket without an abstract address", ErrForeign)
+		return fmt.Errorf("%w: a socket without an abstract address", memfile.ErrForeign)
 	}
 	peer, err := unix.Getpeername(q.fd)
 	if errors.Is(err, unix.ENOTCONN) {
@@ -117,7 +119,7 @@ func (q *queue) prepare() (err error) {
 		return fmt.Errorf("getpeername: %w", err)
 	}
 	if peer, ok := peer.(*unix.SockaddrUnix); !ok || peer.Name != self.Name {
-		return fmt.Errorf("%w: a socket that is connected to another", ErrForeign)
+		return fmt.Errorf("%w: a socket that is connected to another", memfile.ErrForeign)
 	}
 	return nil
 }
@@ -150,7 +152,7 @@ func (q *queue) disconnect() error {
 
 func (q *queue) close() { unix.Close(q.fd) }
 
-// send adds a message, or fails with errQueueFull or [ErrInFlight]. fds are borrowed.
+// send adds a message, or fails with errQueueFull or errInFlight. fds are borrowed.
 func (q *queue) send(datagram []byte, fds []int) error {
 	q.control = appendRights(q.control[:0], fds)
 	for {
@@ -162,7 +164,7 @@ func (q *queue) send(datagram []byte, fds []int) error {
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
 			return errQueueFull
 		case errors.Is(err, unix.ETOOMANYREFS):
-			return fmt.Errorf("%w: raise LimitNOFILE=", ErrInFlight)
+			return fmt.Errorf("%w: raise LimitNOFILE=", errInFlight)
 		default:
 			return fmt.Errorf("sendmsg with %d descriptors: %w", len(fds), err)
 		}
@@ -211,7 +213,7 @@ func (q *queue) peek(offset, max int) (datagram []byte, fds []int, err error) {
 	}
 	if n > len(datagram) {
 		closeAll(fds)
-		return nil, nil, fmt.Errorf("%w: a message of %d bytes", ErrForeign, n)
+		return nil, nil, fmt.Errorf("%w: a message of %d bytes", memfile.ErrForeign, n)
 	}
 	return datagram[:n], fds, nil
 }
@@ -258,7 +260,7 @@ func readTable(fds []int) ([]byte, error) {
 		return nil, fmt.Errorf("its table did not arrive: %w: raise LimitNOFILE=", os.NewSyscallError("recvmsg", unix.EMFILE))
 	}
 	closeAll(fds[1:])
-	table, err := OpenBlob(fds[0], "bundle table", tableSchema)
+	table, err := openBlob(memfile.File(fds[0]), "bundle table", tableSchema)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/instar-project/instar/internal/memfile"
 )
 
 // ID names a descriptor in a bundle. IDs are positive, and no two of one bundle's
@@ -76,22 +78,22 @@ func appendMessage(b []byte, m messageHead, body []byte) []byte {
 	}
 	b = binary.LittleEndian.AppendUint16(b, flags)
 	b = append(b, body...)
-	binary.LittleEndian.PutUint32(b[start+4:], crc32.Checksum(b[start+8:], castagnoli))
+	binary.LittleEndian.PutUint32(b[start+4:], crc32.Checksum(b[start+8:], memfile.Castagnoli))
 	return b
 }
 
 // decodeMessage takes a datagram apart. The body is nil if it is in a table.
 func decodeMessage(b []byte) (messageHead, []byte, error) {
 	if len(b) < 4 || string(b[:3]) != messageMagic[:3] {
-		return messageHead{}, nil, fmt.Errorf("%w: a message that does not begin with %q", ErrForeign, messageMagic[:3])
+		return messageHead{}, nil, fmt.Errorf("%w: a message that does not begin with %q", memfile.ErrForeign, messageMagic[:3])
 	}
 	if b[3] > messageMagic[3] {
-		return messageHead{}, nil, &VersionError{Name: "bundle", Found: uint32(b[3]), Known: uint32(messageMagic[3]), Err: ErrNewerFormat}
+		return messageHead{}, nil, memfile.Newer("bundle", "format", uint32(b[3]), uint32(messageMagic[3]))
 	}
 	if len(b) < messageHeader {
-		return messageHead{}, nil, fmt.Errorf("%w: a message of %d bytes", ErrTruncated, len(b))
+		return messageHead{}, nil, fmt.Errorf("%w: a message of %d bytes", memfile.ErrTruncated, len(b))
 	}
-	if crc32.Checksum(b[8:], castagnoli) != binary.LittleEndian.Uint32(b[4:]) || b[3] != messageMagic[3] {
+	if crc32.Checksum(b[8:], memfile.Castagnoli) != binary.LittleEndian.Uint32(b[4:]) || b[3] != messageMagic[3] {
 		return messageHead{}, nil, fmt.Errorf("%w: a message does not match its checksum", ErrCorrupt)
 	}
 	flags := binary.LittleEndian.Uint16(b[18:])

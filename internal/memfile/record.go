@@ -1,4 +1,4 @@
-package fdstore
+package memfile
 
 import (
 	"bufio"
@@ -17,27 +17,28 @@ import (
 //
 // then the payload. A write that a death cuts short leaves the beginning of a record,
 // and that can be told from damage, because the length has a checksum of its own.
-const recordHeader = 12
+const RecordHeader = 12
 
-// appendRecord appends the record of that payload to b.
-func appendRecord(b, payload []byte) []byte {
+// AppendRecord appends the record of that payload to b.
+func AppendRecord(b, payload []byte) []byte {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(payload)))
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(payload, castagnoli))
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], Castagnoli))
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(payload, Castagnoli))
 	return append(b, payload...)
 }
 
-// recordScanner reads records one after the other.
-type recordScanner struct {
+// A Scanner reads records one after the other.
+type Scanner struct {
 	r       *bufio.Reader
 	left    int64 // bytes in r
-	end     int64 // of the last whole record, from where the scan began
+	End     int64 // of the last whole record, from where the scan began
 	payload []byte
 }
 
-func newRecordScanner(r io.Reader, size int64) *recordScanner {
-	return &recordScanner{r: bufio.NewReaderSize(r, 64<<10), left: size}
+// NewScanner reads what follows a journal's snapshot.
+func NewScanner(r io.Reader, size int64) *Scanner {
+	return &Scanner{r: bufio.NewReaderSize(r, 64<<10), left: size}
 }
 
 // record is what the header of one says.
@@ -46,9 +47,9 @@ type record struct {
 	sum    uint32
 }
 
-// next returns the next payload, which is valid until the next call. At the end of
+// Next returns the next payload, which is valid until the next call. At the end of
 // the last whole record it returns io.EOF, whatever part of a record follows.
-func (s *recordScanner) next() ([]byte, error) {
+func (s *Scanner) Next() ([]byte, error) {
 	h, err := s.header()
 	if err != nil {
 		return nil, err
@@ -60,20 +61,20 @@ func (s *recordScanner) next() ([]byte, error) {
 	if err := s.read(s.payload); err != nil {
 		return nil, err
 	}
-	return s.payload, s.whole(h, crc32.Checksum(s.payload, castagnoli))
+	return s.payload, s.whole(h, crc32.Checksum(s.payload, Castagnoli))
 }
 
 // header reads that of the next record. Its payload is there, whatever it is.
-func (s *recordScanner) header() (record, error) {
-	var h [recordHeader]byte
-	if s.left < recordHeader {
+func (s *Scanner) header() (record, error) {
+	var h [RecordHeader]byte
+	if s.left < RecordHeader {
 		return record{}, io.EOF
 	}
 	if err := s.read(h[:]); err != nil {
 		return record{}, err
 	}
-	if crc32.Checksum(h[:4], castagnoli) != binary.LittleEndian.Uint32(h[4:]) {
-		return record{}, fmt.Errorf("%w: the length of the record at offset %d", ErrCorrupt, s.end)
+	if crc32.Checksum(h[:4], Castagnoli) != binary.LittleEndian.Uint32(h[4:]) {
+		return record{}, fmt.Errorf("%w: the length of the record at offset %d", ErrCorrupt, s.End)
 	}
 	r := record{int64(binary.LittleEndian.Uint32(h[0:])), binary.LittleEndian.Uint32(h[8:])}
 	if r.length > s.left {
@@ -82,9 +83,9 @@ func (s *recordScanner) header() (record, error) {
 	return r, nil
 }
 
-// check is next for who does not need the payload, which may take gigabytes.
-func (s *recordScanner) check(h record) error {
-	sum := crc32.New(castagnoli)
+// check is Next without the payload, which may take gigabytes.
+func (s *Scanner) check(h record) error {
+	sum := crc32.New(Castagnoli)
 	n, err := io.CopyN(sum, s.r, h.length)
 	s.left -= n
 	if err != nil {
@@ -94,15 +95,15 @@ func (s *recordScanner) check(h record) error {
 }
 
 // whole ends a record whose payload has that sum.
-func (s *recordScanner) whole(h record, sum uint32) error {
+func (s *Scanner) whole(h record, sum uint32) error {
 	if sum != h.sum {
-		return fmt.Errorf("%w: the record at offset %d", ErrCorrupt, s.end)
+		return fmt.Errorf("%w: the record at offset %d", ErrCorrupt, s.End)
 	}
-	s.end += recordHeader + h.length
+	s.End += RecordHeader + h.length
 	return nil
 }
 
-func (s *recordScanner) read(p []byte) error {
+func (s *Scanner) read(p []byte) error {
 	n, err := io.ReadFull(s.r, p)
 	s.left -= int64(n)
 	return shrank(err)

@@ -1,4 +1,4 @@
-package fdstore
+package memfile
 
 import (
 	"bytes"
@@ -8,12 +8,14 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/instar-project/instar/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
-func writeBlob(t testing.TB, schema uint32, chunks ...[]byte) int {
+func writeBlob(t testing.TB, schema uint32, chunks ...[]byte) File {
 	t.Helper()
-	w, err := NewBlobWriter("test", schema)
+	w, err := NewWriter("test", schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,87 +24,86 @@ func writeBlob(t testing.TB, schema uint32, chunks ...[]byte) int {
 			t.Fatal(n, err)
 		}
 	}
-	fd, err := w.Seal()
+	file, err := w.Blob()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fd
+	return file
 }
 
 // rawMemfd makes an unsealed memory file of any content.
-func rawMemfd(t testing.TB, content []byte) int {
+func rawMemfd(t testing.TB, content []byte) File {
 	t.Helper()
-	fd, err := newMemfd("raw")
+	file, err := New("raw")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := memfd(fd).WriteAt(content, 0); err != nil {
+	if _, err := file.WriteAt(content, 0); err != nil {
 		t.Fatal(err)
 	}
-	return fd
+	return file
 }
 
-func contents(t testing.TB, fd int) []byte {
+func contents(t testing.TB, file File) []byte {
 	t.Helper()
-	size, err := memfd(fd).size()
+	size, err := file.Size()
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := make([]byte, size)
-	if _, err := memfd(fd).ReadAt(b, 0); err != nil {
+	if _, err := file.ReadAt(b, 0); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
 func TestBlob(t *testing.T) {
-	noLeaks(t)
-	big := bytes.Repeat([]byte("0123456789abcdef"), 3*blobBuffer/16)
+	testkit.CheckLeaks(t)
+	big := bytes.Repeat([]byte("0123456789abcdef"), 3*bufferSize/16)
 	for _, chunks := range [][][]byte{
 		nil,
 		{[]byte("x")},
 		{[]byte("some"), nil, []byte("thing")},
 		{big},
 		{[]byte("before"), big, []byte("after")},
-		{big[:blobBuffer], big[:1], big[:blobBuffer-1], big[:blobBuffer+1]},
+		{big[:bufferSize], big[:1], big[:bufferSize-1], big[:bufferSize+1]},
 	} {
 		want := bytes.Join(chunks, nil)
-		fd := writeBlob(t, 7, chunks...)
-		if _, err := unix.Seek(fd, 5, io.SeekStart); err != nil {
+		file := writeBlob(t, 7, chunks...)
+		if _, err := unix.Seek(int(file), 5, io.SeekStart); err != nil {
 			t.Fatal(err)
 		}
-		shared, _ := duplicate(fd)
-		b, err := OpenBlob(fd, "test", 7)
+		h, err := OpenBlob(file, "test", 7)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.Schema() != 7 || b.Size() != int64(len(want)) {
-			t.Errorf("schema %d, size %d", b.Schema(), b.Size())
+		b := h.Payload(file)
+		if h.Schema != 7 || b.Size() != int64(len(want)) {
+			t.Errorf("schema %d, size %d", h.Schema, b.Size())
 		}
 		if err := iotest.TestReader(b, want); err != nil {
 			t.Error(err)
 		}
-		if at, _ := unix.Seek(shared, 0, io.SeekCurrent); at != 5 {
+		if at, _ := unix.Seek(int(file), 0, io.SeekCurrent); at != 5 {
 			t.Errorf("the shared offset was moved to %d", at)
 		}
-		if _, err := unix.Pwrite(shared, []byte("!"), 0); !errors.Is(err, unix.EPERM) {
+		if _, err := unix.Pwrite(int(file), []byte("!"), 0); !errors.Is(err, unix.EPERM) {
 			t.Errorf("a sealed blob could be written: %v", err)
 		}
-		if err := unix.Ftruncate(shared, 0); !errors.Is(err, unix.EPERM) {
+		if err := unix.Ftruncate(int(file), 0); !errors.Is(err, unix.EPERM) {
 			t.Errorf("a sealed blob could be truncated: %v", err)
 		}
-		unix.Close(shared)
-		b.Close()
+		file.Close()
 	}
 }
 
 func TestBlobErrors(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	fd := writeBlob(t, 3, []byte("the payload"))
 	good := contents(t, fd)
-	unix.Close(fd)
+	fd.Close()
 	change := func(f func(b []byte) []byte) []byte { return f(bytes.Clone(good)) }
-	newer := header{magic: magicBlob, schema: 3}.encode()
+	newer := Header{magic: magicBlob, Schema: 3}.encode()
 	newer[8] = formatVersion + 1
 	for _, c := range []struct {
 		name    string
@@ -120,43 +121,44 @@ func TestBlobErrors(t *testing.T) {
 		{"foreign", []byte("#!/bin/sh\necho a rather long script of somebody else\n"), ErrForeign},
 		{"short and foreign", []byte("x"), ErrForeign},
 		{"a journal", change(func(b []byte) []byte { copy(b, magicJournal); return b }), ErrForeign},
-		{"newer format", newer[:], ErrNewerFormat},
-		{"newer format, other header", newer[:12], ErrNewerFormat},
+		{"newer format", newer[:], ErrNewer},
+		{"newer format, other header", newer[:12], ErrNewer},
 	} {
-		fd := rawMemfd(t, c.content)
-		keep, _ := duplicate(fd)
-		b, err := OpenBlob(fd, "test", 3)
+		file := rawMemfd(t, c.content)
+		_, err := OpenBlob(file, "test", 3)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 		}
-		if err == nil {
-			b.Close()
-		} else if !strings.Contains(err.Error(), `"test"`) {
+		if c.want != nil && c.want != ErrNewer && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v is no ErrCorrupt", c.name, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "test") {
 			t.Errorf("%s: %v does not name the blob", c.name, err)
 		}
-		if len(c.content) > 0 && !bytes.Equal(contents(t, keep), c.content) {
+		if len(c.content) > 0 && !bytes.Equal(contents(t, file), c.content) {
 			t.Errorf("%s: reading has changed it", c.name)
 		}
-		unix.Close(keep)
+		file.Close()
 	}
-	_, err := OpenBlob(writeBlob(t, 4), "test", 3)
-	var version *VersionError
-	if !errors.As(err, &version) || !errors.Is(err, ErrNewerSchema) || version.Found != 4 || version.Known != 3 {
+	newest := writeBlob(t, 4)
+	defer newest.Close()
+	if _, err := OpenBlob(newest, "test", 3); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "newer schema: it has version 4, this program reads up to 3") {
 		t.Errorf("newer schema: %v", err)
 	}
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenBlob(pipe[0], "test", 3); !errors.Is(err, ErrForeign) {
+	defer unix.Close(pipe[0])
+	defer unix.Close(pipe[1])
+	if _, err := OpenBlob(File(pipe[0]), "test", 3); !errors.Is(err, ErrForeign) {
 		t.Errorf("a pipe: %v", err)
 	}
-	unix.Close(pipe[1])
 }
 
-func TestBlobWriterIsDone(t *testing.T) {
-	noLeaks(t)
-	w, err := NewBlobWriter("test", 1)
+func TestWriterIsDone(t *testing.T) {
+	testkit.CheckLeaks(t)
+	w, err := NewWriter("test", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,25 +167,26 @@ func TestBlobWriterIsDone(t *testing.T) {
 	if _, err := w.Write([]byte("x")); err == nil {
 		t.Error("Write after Abort succeeded")
 	}
-	if _, err := w.Seal(); err == nil {
-		t.Error("Seal after Abort succeeded")
+	if _, err := w.Blob(); err == nil {
+		t.Error("Blob after Abort succeeded")
 	}
 }
 
 func FuzzOpenBlob(f *testing.F) {
-	fd := writeBlob(f, 1, []byte("the payload"))
-	good := contents(f, fd)
-	unix.Close(fd)
+	file := writeBlob(f, 1, []byte("the payload"))
+	good := contents(f, file)
+	file.Close()
 	f.Add(good)
 	f.Add(good[:headerSize])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, content []byte) {
-		b, err := OpenBlob(rawMemfd(t, content), "fuzz", 1)
+		file := rawMemfd(t, content)
+		defer file.Close()
+		h, err := OpenBlob(file, "fuzz", 1)
 		if err != nil {
 			return
 		}
-		defer b.Close()
-		payload, err := io.ReadAll(b)
+		payload, err := io.ReadAll(h.Payload(file))
 		if err != nil || !bytes.Equal(payload, content[headerSize:]) {
 			t.Errorf("accepted, and read as %q, %v", payload, err)
 		}

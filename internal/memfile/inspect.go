@@ -1,4 +1,4 @@
-package fdstore
+package memfile
 
 import (
 	"errors"
@@ -7,18 +7,10 @@ import (
 	"math"
 )
 
-// ParseName takes the FDNAME of an entry of this package apart, see FDNAME= in
-// sd_pid_notify_with_fds(3). It is not ok if this package would not have written it:
-// then it is a descriptor of the application's own, or of a newer version's.
-func ParseName(fdName string) (kind Kind, name string, number uint64, ok bool) {
-	n, ok := parseName(fdName)
-	return n.kind, n.name, n.number, ok
-}
-
 // Contents is what [Inspect] sees of a memory file.
 type Contents struct {
-	Kind   Kind   // KindBlob or KindJournal
-	Schema uint32 // that of the application
+	Journal bool   // it is a blob otherwise
+	Schema  uint32 // that of the application
 	// Bytes is the size of the blob's payload, or of the journal's snapshot.
 	Bytes int64
 	// Records of a journal that came after the snapshot, RecordBytes of payload in
@@ -38,24 +30,24 @@ type Contents struct {
 // hours to read. No more than a buffer of it is in memory.
 //
 // It is for looking at a store from outside, while the service runs: it only reads, knows
-// no schema that is too new, and seals nothing. name is for errors: [ErrForeign],
-// [ErrTruncated], [ErrCorrupt], [ErrNewerFormat], and those of file.
+// no schema that is too new, and seals nothing. name is for errors: [ErrCorrupt],
+// [ErrNewer], and those of file.
 func Inspect(file io.ReaderAt, size, limit int64, name string) (Contents, error) {
 	if limit <= 0 {
 		limit = math.MaxInt64
 	}
 	c, err := inspect(file, size, limit, name)
 	if err != nil {
-		return Contents{}, fmt.Errorf("fdstore: inspect %q: %w", name, err)
+		return Contents{}, fmt.Errorf("inspect %q: %w", name, err)
 	}
 	return c, nil
 }
 
 func inspect(file io.ReaderAt, size, limit int64, name string) (Contents, error) {
-	kind := KindJournal
+	journal := true
 	h, err := readHeader(file, magicJournal, name)
 	if errors.Is(err, ErrForeign) {
-		kind = KindBlob
+		journal = false
 		h, err = readHeader(file, magicBlob, name)
 	}
 	if err != nil {
@@ -63,12 +55,12 @@ func inspect(file io.ReaderAt, size, limit int64, name string) (Contents, error)
 	}
 	rest := size - headerSize
 	switch {
-	case h.length > uint64(max(rest, 0)):
-		return Contents{}, fmt.Errorf("%w: %d of %d bytes", ErrTruncated, rest, h.length)
-	case kind == KindBlob && h.length < uint64(rest):
-		return Contents{}, fmt.Errorf("%w: %d bytes after the payload", ErrCorrupt, uint64(rest)-h.length)
+	case h.Length > uint64(max(rest, 0)):
+		return Contents{}, fmt.Errorf("%w: %d of %d bytes", ErrTruncated, rest, h.Length)
+	case !journal && h.Length < uint64(rest):
+		return Contents{}, fmt.Errorf("%w: %d bytes after the payload", ErrCorrupt, uint64(rest)-h.Length)
 	}
-	c := Contents{Kind: kind, Schema: h.schema, Bytes: int64(h.length)}
+	c := Contents{Journal: journal, Schema: h.Schema, Bytes: int64(h.Length)}
 	if c.Bytes > limit {
 		c.Unchecked = c.Bytes
 	} else if err := checkPayload(file, h, name); err != nil {
@@ -76,22 +68,22 @@ func inspect(file io.ReaderAt, size, limit int64, name string) (Contents, error)
 	} else {
 		limit -= c.Bytes
 	}
-	if kind == KindBlob {
+	if !journal {
 		return c, nil
 	}
 	start := headerSize + c.Bytes
-	scanner := newRecordScanner(io.NewSectionReader(file, start, size-start), size-start)
+	scanner := NewScanner(io.NewSectionReader(file, start, size-start), size-start)
 	for {
 		h, err := scanner.header()
-		if err == nil && scanner.end+recordHeader+h.length > limit {
-			c.Unchecked += size - start - scanner.end
+		if err == nil && scanner.End+RecordHeader+h.length > limit {
+			c.Unchecked += size - start - scanner.End
 			return c, nil
 		}
 		if err == nil {
 			err = scanner.check(h)
 		}
 		if errors.Is(err, io.EOF) {
-			c.Torn = size - start - scanner.end
+			c.Torn = size - start - scanner.End
 			return c, nil
 		}
 		if err != nil {

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/instar-project/instar/internal/memfile"
+	"github.com/instar-project/instar/internal/sdstore"
+	"github.com/instar-project/instar/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
 // What is noted outlives the process without a message being sent.
 func TestNotes(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -50,7 +54,7 @@ func TestNotes(t *testing.T) {
 
 // Removing, and nothing else, packs now and then: the notes do not grow without end.
 func TestNotesStayShort(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -89,7 +93,7 @@ func TestNotesStayShort(t *testing.T) {
 func TestNotesDieInPacking(t *testing.T) {
 	for death := range 3 {
 		t.Run(fmt.Sprint(death), func(t *testing.T) {
-			noLeaks(t)
+			testkit.CheckLeaks(t)
 			var held []int
 			closeHeld(t, &held)
 			b := bundleOf(t, &held, 0)
@@ -147,7 +151,7 @@ func TestNotesDieInPacking(t *testing.T) {
 
 // What a death cut short was not said to have been done.
 func TestTornNote(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -173,7 +177,7 @@ func TestTornNote(t *testing.T) {
 
 // Damage, and what is not there, have names.
 func TestBadParts(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -185,23 +189,23 @@ func TestBadParts(t *testing.T) {
 	b.Close()
 
 	var p parts
-	if err := p.adopt(must(duplicate(held[1]))); err != nil {
+	if err := p.adopt(must(sdstore.Duplicate(held[1]))); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.check(); !errors.Is(err, ErrTruncated) {
+	if err := p.check(); !errors.Is(err, memfile.ErrTruncated) {
 		t.Errorf("without notes: %v", err)
 	}
 	for range 2 {
-		if err := p.adopt(must(duplicate(held[0]))); err != nil && !errors.Is(err, ErrForeign) {
+		if err := p.adopt(must(sdstore.Duplicate(held[0]))); err != nil && !errors.Is(err, memfile.ErrForeign) {
 			t.Error(err)
 		}
 	}
-	if err := p.adopt(rawMemfd(t, []byte("what is this?"))); !errors.Is(err, ErrForeign) {
+	if err := p.adopt(rawMemfd(t, []byte("what is this?"))); !errors.Is(err, memfile.ErrForeign) {
 		t.Error(err)
 	}
 	p.close()
 
-	memory := memfd(held[0])
+	memory := memfile.File(held[0])
 	var flipped [1]byte
 	if _, err := memory.ReadAt(flipped[:], last); err != nil {
 		t.Fatal(err)
@@ -209,11 +213,11 @@ func TestBadParts(t *testing.T) {
 	flipped[0] ^= 1
 	fd := must(unix.Open(fmt.Sprintf("/proc/self/fd/%d", held[0]), unix.O_WRONLY|unix.O_CLOEXEC, 0))
 	defer unix.Close(fd)
-	if _, err := memfd(fd).WriteAt(flipped[:], last); err != nil {
+	if _, err := memfile.File(fd).WriteAt(flipped[:], last); err != nil {
 		t.Fatal(err)
 	}
 	p = parts{}
-	if err := p.adopt(must(duplicate(held[0]))); !errors.Is(err, ErrCorrupt) {
+	if err := p.adopt(must(sdstore.Duplicate(held[0]))); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a flipped bit: %v", err)
 	}
 	p.close()
@@ -221,7 +225,7 @@ func TestBadParts(t *testing.T) {
 
 // Another writer is found out before its notes are cut off.
 func TestSecondWriterOfNotes(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)

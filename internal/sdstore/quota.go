@@ -1,4 +1,4 @@
-package fdstore
+package sdstore
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ func ParseQuota(lookup func(key string) (string, bool)) (int, error) {
 	n, err := strconv.ParseUint(value, 10, 31)
 	// ParseUint takes no sign and no space, but it does take leading zeros.
 	if err != nil || strconv.FormatUint(n, 10) != value {
-		return 0, fmt.Errorf("fdstore: $%s is %q, not the number of entries that systemd.exec(5) says: leave it to systemd, and %s", quotaVariable, value, quotaAdvice)
+		return 0, fmt.Errorf("sdstore: $%s is %q, not the number of entries that systemd.exec(5) says: leave it to systemd, and %s", quotaVariable, value, quotaAdvice)
 	}
 	return int(n), nil
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/instar-project/instar/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +38,7 @@ func (s stranger) SyscallConn() (syscall.RawConn, error) { return s.File.Syscall
 // Connections that lend their descriptors, or were closed, early or late, and plain
 // descriptors: whatever is written again, from wherever, is what was added.
 func TestBundleLends(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -93,7 +95,7 @@ func TestBundleLends(t *testing.T) {
 // What is lent is not closed under the bundle's hands: those who close it need not
 // wait, and the descriptor that is sent is the connection's.
 func TestBundleLendsWhileClosing(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
@@ -133,7 +135,7 @@ func TestBundleLendsWhileClosing(t *testing.T) {
 
 // A closed connection is an error, and nothing is added.
 func TestBundleAddClosed(t *testing.T) {
-	noLeaks(t)
+	testkit.CheckLeaks(t)
 	var held []int
 	closeHeld(t, &held)
 	b := bundleOf(t, &held, 0)
