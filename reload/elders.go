@@ -129,7 +129,7 @@ func (s *Service) Draining() []Draining {
 // heardOfDrain takes a report from the other end of line.
 func (s *Service) heardOfDrain(line *handover.Conn, m handover.Draining) {
 	defer s.shown.changed()
-	d := Draining{Party(m.Party), m.Connections, time.UnixMicro(m.DeadlineUSec)}
+	d := Draining{m.Party, m.Connections, time.UnixMicro(m.DeadlineUSec)}
 	for _, old := range s.elders.report(line, d, s.endOf(m), s.config.MaxDraining) {
 		s.log.Warn("too many generations drain: the oldest ends", "oldest", old.Generation, "connections", old.Connections)
 		if err := old.line.Send(handover.Cut{}); err != nil {
@@ -180,7 +180,7 @@ func (s *Service) introduce() {
 		}
 		err = errors.Join(
 			old.line.Send(handover.Line{}, ends[0]),
-			s.successor.line.Send(handover.Elder{Party: handover.Party(old.Party)}, ends[1]))
+			s.successor.line.Send(handover.Elder{Party: old.Party}, ends[1]))
 		if err != nil {
 			s.log.Debug("introducing", "older", old.Generation, "error", err)
 		}
@@ -231,7 +231,7 @@ func (s *Service) reportDrain(over <-chan struct{}, deadline time.Time) {
 // is about to end, and from here on Config.EndTimeout counts.
 func (s *Service) tellMains(connections int, deadline time.Time, ends bool) {
 	s.mains.say(handover.Draining{
-		Party:        handover.Party{Generation: s.generation, PID: s.pid, Build: s.config.Build},
+		Party:        s.self(),
 		Connections:  connections,
 		DeadlineUSec: deadline.UnixMicro(),
 		LeftUSec:     time.Until(deadline).Microseconds(),

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/instar-project/instar/internal/handover"
+	"github.com/instar-project/instar/internal/oneline"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // failure is why something failed, for two audiences. Every local user may ask systemd
@@ -29,25 +31,7 @@ func (f *failure) Unwrap() []error { return f.causes }
 // LogValue is for logs, which are the journal's.
 func (f *failure) LogValue() slog.Value { return slog.StringValue(f.whole()) }
 
-func (f *failure) whole() string { return joined(f.public, f.words) }
-
-// joined is a reason as one text. What the words say as well at the end of the public
-// part, such as an errno, is not repeated.
-func joined(public, words string) string {
-	if words == "" {
-		return public
-	}
-	if strings.Contains(words, public) {
-		return words
-	}
-	for {
-		i := strings.LastIndex(public, ": ")
-		if i < 0 || !strings.Contains(words, public[i+2:]) {
-			return public + ": " + words
-		}
-		public = public[:i]
-	}
-}
+func (f *failure) whole() string { return verdict.Whole(f.public, f.words) }
 
 // openly returns an error that is this library's own from end to end as a failure.
 func openly(err error) *failure {
@@ -57,7 +41,7 @@ func openly(err error) *failure {
 // because returns the failure of that kind, one of Err…, whose cause has an error text
 // that is not this library's.
 func because(kind, cause error) *failure {
-	f := &failure{public: kind.Error(), words: oneLine(cause.Error()), causes: []error{kind, cause}}
+	f := &failure{public: kind.Error(), words: oneline.Blank(cause.Error()), causes: []error{kind, cause}}
 	if errno, ok := errors.AsType[syscall.Errno](cause); ok {
 		f.public += ": " + errno.Error()
 	}
@@ -130,8 +114,8 @@ func spelled(err error) (reason, public string, number int) {
 // heard returns the failure of that kind of which a successor has given such a reason.
 // An earlier version of the library does not say what of it is public.
 func heard(kind error, reason, public string, number int) *failure {
-	f := &failure{public: kind.Error(), words: oneLine(reason), causes: []error{kind}}
-	if public = oneLine(public); public != "" {
+	f := &failure{public: kind.Error(), words: oneline.Blank(reason), causes: []error{kind}}
+	if public = oneline.Blank(public); public != "" {
 		f.public += ": " + public
 	}
 	if public == f.words {

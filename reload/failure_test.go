@@ -141,7 +141,7 @@ func TestFailureInALog(t *testing.T) {
 
 func TestVerdictReason(t *testing.T) {
 	v := Verdict{Attempt: 1, Err: ErrCrashed, Words: "panic: " + secret}
-	fields := v.fields()
+	fields := v.Journal()
 	if want := "the successor ended: panic: " + secret; v.Reason() != want || fields["INSTAR_REASON"] != want {
 		t.Errorf("the reason is %q, in the journal %q; want %q", v.Reason(), fields["INSTAR_REASON"], want)
 	}
@@ -149,7 +149,7 @@ func TestVerdictReason(t *testing.T) {
 		t.Errorf("%q", fields)
 	}
 	v = Verdict{Attempt: 1}
-	if _, has := v.fields()["INSTAR_LAST_WORDS"]; has || v.Reason() != "" {
-		t.Errorf("of a success: %q, %q", v.Reason(), v.fields())
+	if _, has := v.Journal()["INSTAR_LAST_WORDS"]; has || v.Reason() != "" {
+		t.Errorf("of a success: %q, %q", v.Reason(), v.Journal())
 	}
 }

@@ -26,7 +26,7 @@ func TestJournalFieldsAreDocumented(t *testing.T) {
 		}
 	}
 	for section, fields := range map[string]map[string]string{
-		upgrades:   v.fields(),
+		upgrades:   v.Journal(),
 		preflights: new(Service).refusalFields(ErrRefused),
 	} {
 		for name := range fields {

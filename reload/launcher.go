@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/internal/handover"
+	"github.com/instar-project/instar/internal/verdict"
 
 	"golang.org/x/sys/unix"
 )
@@ -56,7 +57,7 @@ func (l *launcher) launch(ctx context.Context) (launched, error) {
 		line.Close()
 		return launched{}, start.failed(err)
 	}
-	start.LeftBehind = bounded(slices.Concat(start.LeftBehind, left))
+	start.LeftBehind = verdict.Bounded(slices.Concat(start.LeftBehind, left))
 	return launched{process, line, start.Command}, nil
 }
 

@@ -33,7 +33,7 @@ func (e *elders) know(older []handover.Older) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, m := range older {
-		e.get(Party(m.Party)).ends = endFrom(m.LeftUSec, m.EndUSec)
+		e.get(m.Party).ends = endFrom(m.LeftUSec, m.EndUSec)
 	}
 }
 
@@ -41,7 +41,7 @@ func (e *elders) know(older []handover.Older) {
 func (e *elders) older() []handover.Older {
 	var all []handover.Older
 	for _, one := range e.list() {
-		m := handover.Older{Party: handover.Party(one.Party), EndUSec: -1}
+		m := handover.Older{Party: one.Party, EndUSec: -1}
 		if !one.ends.IsZero() {
 			m.LeftUSec, m.EndUSec = time.Until(one.ends).Microseconds(), 0
 		}
@@ -96,7 +96,7 @@ func (s *Service) expectRelease(p *predecessor) {
 func (s *Service) expectWithin(p *predecessor, left, end time.Duration) {
 	s.elders.mu.Lock()
 	defer s.elders.mu.Unlock()
-	one := s.elders.get(Party{s.generation - 1, p.pid, p.build})
+	one := s.elders.get(Party{Generation: s.generation - 1, PID: p.pid, Build: p.build})
 	one.line = p.line
 	one.ends = endFrom(left.Microseconds(), end.Microseconds())
 }

@@ -90,7 +90,7 @@ func (s *Service) follow(p *predecessor) {
 			s.expectEnd(p, s.config.Probation)
 			s.post(nil, generation.Event{Kind: generation.TakenOver, Probation: s.config.Probation > 0})
 		case handover.Verdict:
-			s.verdicts.learn(fromWire(m))
+			s.verdicts.learn(m.Verdict())
 			s.post(nil, generation.Event{Kind: generation.Confirmed})
 			s.shown.changed()
 		case handover.Released:

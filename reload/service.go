@@ -16,6 +16,7 @@ import (
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
+	"github.com/instar-project/instar/internal/oneline"
 	"github.com/instar-project/instar/notify"
 	"github.com/instar-project/instar/reload/internal/intake"
 )
@@ -300,7 +301,7 @@ func (s *Service) refuseAsReturned(err error) {
 	defer s.mu.Unlock()
 	reason := err
 	if f, ok := s.refusal.(*failure); ok && errors.Is(err, f.causes[0]) {
-		reason = &failure{public: f.public, words: oneLine(err.Error()), causes: []error{err}}
+		reason = &failure{public: f.public, words: oneline.Blank(err.Error()), causes: []error{err}}
 	}
 	s.refusal = reason
 }

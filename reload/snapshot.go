@@ -43,7 +43,7 @@ type Snapshot struct {
 func (s *Service) Snapshot() Snapshot {
 	phase := s.currentPhase()
 	now := Snapshot{
-		Party:       Party{s.generation, s.pid, s.config.Build},
+		Party:       s.self(),
 		Phase:       phase.String(),
 		Main:        phase.SoleMain(),
 		Connections: s.Connections(),
@@ -56,6 +56,11 @@ func (s *Service) Snapshot() Snapshot {
 	now.StoreUsed, now.StoreMax = s.keeping.used()
 	now.Verdict, _ = s.LastVerdict()
 	return now
+}
+
+// self is this process.
+func (s *Service) self() Party {
+	return Party{Generation: s.generation, PID: s.pid, Build: s.config.Build}
 }
 
 // Socket is one of the descriptors that systemd has passed.

@@ -3,7 +3,8 @@ package reload
 import (
 	"strings"
 	"sync"
-	"unicode"
+
+	"github.com/instar-project/instar/internal/oneline"
 )
 
 // What is kept of what a process says on stderr, and what of that is told.
@@ -54,24 +55,5 @@ func lastWords(text string) string {
 		lines = lines[panicked : panicked+1] // what follows is where, not what
 	}
 	lines = lines[max(0, len(lines)-tailLines):]
-	return clip(oneLine(strings.Join(lines, " / ")))
-}
-
-// oneLine makes a stranger's words fit for a line, and keeps them from doing something
-// to a terminal.
-func oneLine(words string) string { return strings.TrimSpace(strings.Map(printable, words)) }
-
-func printable(r rune) rune {
-	if unicode.IsPrint(r) {
-		return r
-	}
-	return ' '
-}
-
-// clip keeps the end of what is too long for a line.
-func clip(s string) string {
-	if r := []rune(s); len(r) > tailRunes {
-		return "…" + string(r[len(r)-tailRunes:])
-	}
-	return s
+	return oneline.Tail(oneline.Blank(strings.Join(lines, " / ")), tailRunes)
 }

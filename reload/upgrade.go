@@ -3,10 +3,10 @@ package reload
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/notify"
 )
 
@@ -31,7 +31,7 @@ func (u *upgrade) blame(err error) {
 func (u *upgrade) enter(p generation.Phase) {
 	now := time.Now()
 	if u.phase.Upgrading() {
-		u.steps = append(u.steps, Step{u.phase.String(), now.Sub(u.since)})
+		u.steps = append(u.steps, Step{Phase: u.phase.String(), Took: now.Sub(u.since)})
 	}
 	u.phase, u.since = p, now
 }
@@ -58,7 +58,7 @@ func (s *Service) spawnSuccessor(again bool) {
 func (s *Service) verdict() Verdict {
 	v := Verdict{
 		Attempt: s.attempt,
-		From:    Party{s.generation, s.pid, s.config.Build},
+		From:    s.self(),
 		To:      Party{Generation: s.generation + 1},
 		Began:   s.upgrade.began,
 		Killed:  int(s.shown.killed.Load()),
@@ -93,7 +93,7 @@ func (next *successor) explain(reason error) error {
 func (s *Service) succeed() {
 	v := s.verdict()
 	s.handedOver.Store(true)
-	s.tellSuccessor(v.toWire())
+	s.tellSuccessor(handover.Verdict(v.Record()))
 	s.introduce()
 	s.record(v)
 }
@@ -103,14 +103,14 @@ func (s *Service) conclude() {
 	p := s.predecessor
 	v := Verdict{
 		Attempt: p.attempt,
-		From:    Party{s.generation - 1, p.pid, p.build},
-		To:      Party{s.generation, s.pid, s.config.Build},
+		From:    Party{Generation: s.generation - 1, PID: p.pid, Build: p.build},
+		To:      s.self(),
 		Began:   p.began,
 		// All that this process knows of the steps.
-		Steps: []Step{{generation.Entering.String(), time.Since(p.began)}},
+		Steps: []Step{{Phase: generation.Entering.String(), Took: time.Since(p.began)}},
 	}
 	s.verdicts.learn(v) // an upgrade from this process may be under way: its verdict is another
-	s.report(slog.LevelInfo, v.fields())
+	s.report(v.Level(), v.Journal())
 }
 
 // fail gives the verdict of an upgrade that failed: the service goes on as it
@@ -130,12 +130,5 @@ func (s *Service) record(v Verdict) {
 	s.reserve.fill()
 	s.verdicts.give(v)
 	s.signalled = false
-	level := slog.LevelInfo
-	switch {
-	case v.Err != nil:
-		level = slog.LevelError
-	case len(v.LeftBehind) > 0:
-		level = slog.LevelWarn
-	}
-	s.report(level, v.fields())
+	s.report(v.Level(), v.Journal())
 }

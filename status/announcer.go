@@ -42,7 +42,7 @@ func (a *announcer) tell(now reload.Snapshot, unit facts) error {
 		return nil
 	}
 	if ended {
-		if err := a.conn.Emit(Path, Interface+".UpgradeEnded", verdictToWire(now.Verdict)); err != nil {
+		if err := a.conn.Emit(Path, Interface+".UpgradeEnded", now.Verdict.Record()); err != nil {
 			return err
 		}
 	}

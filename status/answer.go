@@ -99,7 +99,7 @@ const (
 // process pid, sent about when the helper was started.
 func answers(now State, pid int, started time.Time) fit {
 	v := now.Verdict
-	late := ended(v).Before(started)
+	late := v.Ended().Before(started)
 	switch {
 	case now.Attempts > v.Attempt:
 		return notYet // one is under way
@@ -114,7 +114,7 @@ func answers(now State, pid int, started time.Time) fit {
 		}
 	case v.Err == nil && now.MainPID != pid:
 		// pid has handed over.
-	case v.Err != nil && !v.Signalled, v.Attempt <= now.Reported, ended(v).Before(started.Add(-before)):
+	case v.Err != nil && !v.Signalled, v.Attempt <= now.Reported, v.Ended().Before(started.Add(-before)):
 		return notYet
 	}
 	if late {
@@ -122,8 +122,6 @@ func answers(now State, pid int, started time.Time) fit {
 	}
 	return surely
 }
-
-func ended(v reload.Verdict) time.Time { return v.Began.Add(v.Took()) }
 
 // judge makes a failure of a success that was undone since: an older generation
 // serves.

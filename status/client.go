@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
@@ -146,14 +147,14 @@ func verdictOf(call *dbus.Call) (reload.Verdict, error) {
 	if call.Err != nil {
 		return reload.Verdict{}, call.Err
 	}
-	var w wireVerdict
+	var w verdict.Record
 	if len(call.Body) != 1 {
 		return reload.Verdict{}, fmt.Errorf("%d values in the answer, want a verdict", len(call.Body))
 	}
 	if err := store(call.Body[0], &w); err != nil {
 		return reload.Verdict{}, err
 	}
-	return w.verdict(), nil
+	return w.Verdict(), nil
 }
 
 // within is follow for what a service that is well answers at once.

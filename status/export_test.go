@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/internal/testkit"
+	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
@@ -107,7 +108,7 @@ func TestNameFollowsMain(t *testing.T) {
 			t.Errorf("verdict of %s: %+v", build, v)
 		}
 		// The main process knows the verdict by the time it tells.
-		var told struct{ Verdict wireVerdict }
+		var told struct{ Verdict verdict.Record }
 		if err := dbus.Store((<-signals).Body, &told.Verdict); err != nil {
 			t.Fatal(err)
 		}

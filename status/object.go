@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
@@ -66,10 +67,10 @@ func (o *object) exportOn(ctx context.Context, conn *dbus.Conn) error {
 	who := newCallers(ctx, conn)
 	for iface, methods := range map[string]map[string]any{
 		Interface: {
-			"Upgrade": func(sender dbus.Sender) (wireVerdict, *dbus.Error) {
+			"Upgrade": func(sender dbus.Sender) (verdict.Record, *dbus.Error) {
 				return o.verdict(who, sender, o.upgrading, o.svc.Upgrade)
 			},
-			"Wait": func(sender dbus.Sender, attempt uint64) (wireVerdict, *dbus.Error) {
+			"Wait": func(sender dbus.Sender, attempt uint64) (verdict.Record, *dbus.Error) {
 				return o.verdict(who, sender, o.waiting, func(ctx context.Context) (reload.Verdict, error) { return o.wait(ctx, attempt) })
 			},
 			"Preflight": func(sender dbus.Sender) *dbus.Error { return o.preflight(who, sender) },
@@ -126,22 +127,22 @@ func take(room chan struct{}, what string) *dbus.Error {
 }
 
 // verdict answers with what f returns.
-func (o *object) verdict(who *callers, sender dbus.Sender, room chan struct{}, f func(context.Context) (reload.Verdict, error)) (wireVerdict, *dbus.Error) {
+func (o *object) verdict(who *callers, sender dbus.Sender, room chan struct{}, f func(context.Context) (reload.Verdict, error)) (verdict.Record, *dbus.Error) {
 	ctx, leave, refusal := o.enter(who, sender, room)
 	if refusal != nil {
-		return wireVerdict{}, refusal
+		return verdict.Record{}, refusal
 	}
 	defer leave()
 	v, err := f(ctx)
 	switch {
 	case errors.Is(err, reload.ErrNotMain):
-		return wireVerdict{}, dbusError(errNotMain, err)
+		return verdict.Record{}, dbusError(errNotMain, err)
 	case errors.Is(err, reload.ErrForgotten):
-		return wireVerdict{}, dbusError(errForgotten, err)
+		return verdict.Record{}, dbusError(errForgotten, err)
 	case err != nil:
-		return wireVerdict{}, dbusError(errFailed, err)
+		return verdict.Record{}, dbusError(errFailed, err)
 	}
-	return verdictToWire(v), nil
+	return v.Record(), nil
 }
 
 func (o *object) wait(ctx context.Context, attempt uint64) (reload.Verdict, error) {
@@ -199,5 +200,5 @@ func (o *object) set(_, property string, _ dbus.Variant) *dbus.Error {
 }
 
 func dbusError(name string, err error) *dbus.Error {
-	return dbus.NewError(name, []any{text(err.Error())})
+	return dbus.NewError(name, []any{verdict.Text(err.Error())})
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
@@ -25,7 +26,7 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 		MainSinceUSec                          uint64
 		Draining                               []wireDraining
 		Sockets                                []wireSocket
-		Verdict                                wireVerdict
+		Verdict                                verdict.Record
 		UnitProblems, RestartNeeded            []string
 	}
 	fields := reflect.ValueOf(&w).Elem()
@@ -45,7 +46,7 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 		Killed: int(w.Killed), Unsettled: w.Unsettled,
 		StoreUsed: int(w.StoreUsed), StoreMax: int(w.StoreMax), Keeps: w.Keeps,
 		Attempts: int(w.Attempts), NotLasting: int(w.AttemptsNotLasting),
-		Reported: int(w.Reported), Verdict: w.Verdict.verdict(),
+		Reported: int(w.Reported), Verdict: w.Verdict.Verdict(),
 		UnitProblems: w.UnitProblems, RestartNeeded: w.RestartNeeded,
 	}
 	if w.MainSinceUSec != 0 {
@@ -53,7 +54,7 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 	}
 	for _, d := range w.Draining {
 		s.Draining = append(s.Draining, reload.Draining{
-			Party:       wireParty{d.Generation, d.PID, d.Build}.party(),
+			Party:       verdict.PartyRecord{Generation: d.Generation, PID: d.PID, Build: d.Build}.Party(),
 			Connections: int(d.Connections),
 			Deadline:    time.UnixMicro(int64(d.DeadlineUSec)),
 		})
@@ -89,12 +90,14 @@ func known(value any, t reflect.Type) any {
 		if !ok || len(fields) == 0 {
 			return value // which dbus.Store refuses
 		}
-		cut := make([]any, t.NumField())
-		for i := range cut {
-			if i < len(fields) {
-				cut[i] = known(fields[i], t.Field(i).Type)
-			} else {
-				cut[i] = reflect.Zero(t.Field(i).Type).Interface()
+		var cut []any
+		for i := range t.NumField() {
+			switch field := t.Field(i); {
+			case field.Tag.Get("dbus") == "-":
+			case len(cut) < len(fields):
+				cut = append(cut, known(fields[len(cut)], field.Type))
+			default:
+				cut = append(cut, reflect.Zero(field.Type).Interface())
 			}
 		}
 		return cut

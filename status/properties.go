@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"runtime/debug"
 
+	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
@@ -13,9 +14,9 @@ import (
 func fixed(svc *reload.Service, unit string) map[string]any {
 	version, revision := build()
 	return map[string]any{
-		"Unit":     text(unit),
-		"Version":  text(version),
-		"Revision": text(revision),
+		"Unit":     verdict.Text(unit),
+		"Version":  verdict.Text(version),
+		"Revision": verdict.Text(revision),
 		"Sockets":  socketsToWire(svc.Sockets()),
 	}
 }
@@ -28,19 +29,19 @@ func properties(now reload.Snapshot, unit facts) map[string]any {
 	}
 	return map[string]any{
 		"Generation":         number(now.Generation),
-		"Phase":              text(now.Phase),
-		"Build":              text(now.Build),
+		"Phase":              verdict.Text(now.Phase),
+		"Build":              verdict.Text(now.Build),
 		"MainPID":            number(mainPID),
 		"Connections":        number(now.Connections),
 		"Draining":           drainingToWire(now.Draining),
 		"Killed":             number(now.Killed),
-		"Unsettled":          text(now.Unsettled),
+		"Unsettled":          verdict.Text(now.Unsettled),
 		"StoreUsed":          number(now.StoreUsed),
 		"StoreMax":           number(now.StoreMax),
 		"Keeps":              now.Keeps,
 		"Attempts":           uint64(now.Attempts),
 		"AttemptsNotLasting": uint64(max(now.Attempts-(now.Generation-1), 0)),
-		"Verdict":            verdictToWire(now.Verdict),
+		"Verdict":            now.Verdict.Record(),
 		"UnitProblems":       texts(unit.problems),
 		"RestartNeeded":      texts(unit.restartNeeded(now)),
 	}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 )
 
@@ -18,7 +19,7 @@ func (t *tenure) follow(svc *reload.Service) {
 	for main := false; ; {
 		now := svc.Snapshot()
 		if now.Main && !main {
-			t.usec.Store(usec(time.Now()))
+			t.usec.Store(verdict.USec(time.Now()))
 		}
 		main = now.Main
 		select {

@@ -39,11 +39,14 @@ shows the system's journal to root and to members of the group systemd-journal.
   time          when the upgrade had ended, RFC 3339
   unit          "web.service"
   attempt       the number of the upgrade since systemd has started the service
-  from, to      {generation, pid, build}; from has no pid, and to has pid 0 if no
-                process could be started
+  from, to      {generation, pid, build}; the pid is 0 if no process could be
+                started, and that of from if an earlier version wrote the entry
   succeeded     true or false
   reason        why it has failed, "" if it has not
-  took_seconds  how long it took`,
+  began         when it began, RFC 3339
+  took_seconds  how long it took
+  steps         [{phase, took_seconds}]; [] if an earlier version wrote the entry
+  left_behind   what of the unit the upgrade could not bring along, a line each`,
 		Example: `  instar logs web -n 5
   instar logs web --follow`,
 		Args:              cobra.ExactArgs(1),

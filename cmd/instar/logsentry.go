@@ -1,45 +1,36 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // logEntry is an upgrade as the journal has it, and as logs --json prints it. Its
 // keys are promised.
 type logEntry struct {
-	Time      time.Time `json:"time"`
-	Unit      string    `json:"unit"`
-	Attempt   int       `json:"attempt"`
-	From      logParty  `json:"from"`
-	To        logParty  `json:"to"`
-	Succeeded bool      `json:"succeeded"`
-	Reason    string    `json:"reason"`
-	Took      float64   `json:"took_seconds"`
+	Time time.Time `json:"time"`
+	Unit string    `json:"unit"`
+	verdict.Report
 
-	words string // the part of Reason that the bus does not have
-}
-
-// logParty is one side of it. The journal does not have the PID of the predecessor.
-type logParty struct {
-	Generation int    `json:"generation"`
-	PID        *int   `json:"pid,omitempty"`
-	Build      string `json:"build"`
+	verdict verdict.Verdict
 }
 
 // String is the entry on one line:
 //
 //	2026-02-03 16:05:06  upgrade 3  generation 2 (v2) → 3 (v3)  succeeded in 12ms
 func (e logEntry) String() string {
-	took := rounded(time.Duration(e.Took * float64(time.Second)))
+	v := e.verdict
 	s := fmt.Sprintf("%s  upgrade %d  generation %d%s → %d%s  ", e.Time.Local().Format(time.DateTime),
-		e.Attempt, e.From.Generation, build(e.From.Build), e.To.Generation, build(e.To.Build))
-	if e.Succeeded {
-		return s + fmt.Sprintf("succeeded in %v", took)
+		v.Attempt, v.From.Generation, build(v.From.Build), v.To.Generation, build(v.To.Build))
+	if v.Err == nil {
+		return s + fmt.Sprintf("succeeded in %v", rounded(v.Took()))
 	}
-	return s + fmt.Sprintf("failed after %v: %s", took, plain(e.Reason))
+	return s + fmt.Sprintf("failed after %v: %s", rounded(v.Took()), plain(v.Reason()))
 }
 
 // journalField is the value of a field in the JSON of journalctl(1): a string, or the
@@ -72,38 +63,25 @@ func (f *journalField) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// parseEntry reads a line of journalctl --output=json; the fields are those that
-// package reload writes. One that is missing is zero: an older version has not
-// written it.
+// parseEntry reads a line of journalctl --output=json.
 func parseEntry(line []byte) (logEntry, error) {
 	var fields map[string]journalField
 	if err := json.Unmarshal(line, &fields); err != nil {
 		return logEntry{}, fmt.Errorf("the output of journalctl is not its JSON: %w", err)
 	}
-	text := func(name string) string { return string(fields[name]) }
-	number := func(name string) int64 {
-		n, err := strconv.ParseInt(text(name), 10, 64)
-		if err != nil {
-			return 0
-		}
-		return n
+	entry := make(map[string]string)
+	for name, value := range fields {
+		entry[name] = string(value)
 	}
-	unit := text("_SYSTEMD_UNIT")
-	if user := text("_SYSTEMD_USER_UNIT"); user != "" {
-		unit = user
-	}
-	pid := int(number("INSTAR_TO_PID"))
+	written, _ := strconv.ParseInt(entry["__REALTIME_TIMESTAMP"], 10, 64)
 	e := logEntry{
-		Time:    time.UnixMicro(number("__REALTIME_TIMESTAMP")).UTC(),
-		Unit:    unit,
-		Attempt: int(number("INSTAR_ATTEMPT")),
-		From:    logParty{Generation: int(number("INSTAR_FROM_GENERATION")), Build: text("INSTAR_FROM_BUILD")},
-		To:      logParty{Generation: int(number("INSTAR_TO_GENERATION")), PID: &pid, Build: text("INSTAR_TO_BUILD")},
-
-		Succeeded: text("INSTAR_RESULT") == "succeeded",
-		Reason:    text("INSTAR_REASON"),
-		words:     text("INSTAR_LAST_WORDS"),
-		Took:      (time.Duration(number("INSTAR_TOOK_USEC")) * time.Microsecond).Seconds(),
+		Time:    time.UnixMicro(written).UTC(),
+		Unit:    cmp.Or(entry["_SYSTEMD_USER_UNIT"], entry["_SYSTEMD_UNIT"]),
+		verdict: verdict.FromJournal(entry),
 	}
+	if e.verdict.Began.IsZero() { // an earlier version has not written it
+		e.verdict.Began = e.Time.Add(-e.verdict.Took())
+	}
+	e.Report = e.verdict.Report()
 	return e, nil
 }

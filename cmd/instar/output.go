@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 
+	"github.com/instar-project/instar/internal/oneline"
+
 	"golang.org/x/term"
 )
 
@@ -17,20 +19,8 @@ import (
 // the user's terminal, a line feed forges a line. So these functions print
 // everything that is not a constant of this program.
 
-// plain is s on one line, with nothing in it that steers a terminal: a blank for a
-// tab, U+FFFD for any other character that does not show, such as the control
-// characters (U+0080 to U+009F too) and those that turn the direction of writing.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
-}
+// plain is s on one line, with nothing in it that steers a terminal.
+func plain(s string) string { return oneline.Marked(s) }
 
 // complain prints an error, a line for each line of it.
 func complain(w io.Writer, format string, args ...any) {

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/status"
 	"github.com/instar-project/instar/units"
@@ -48,14 +49,8 @@ type stateReport struct {
 	RestartNeeded      []string         `json:"restart_needed"`
 }
 
-type partyReport struct {
-	Generation int    `json:"generation"`
-	PID        int    `json:"pid"`
-	Build      string `json:"build"`
-}
-
 type drainingReport struct {
-	partyReport
+	reload.Party
 	Connections int       `json:"connections"`
 	Deadline    time.Time `json:"deadline"`
 }
@@ -71,23 +66,10 @@ type storeReport struct {
 	Max  int `json:"max"`
 }
 
+// upgradeReport is the last upgrade.
 type upgradeReport struct {
-	Attempt   int          `json:"attempt"`
-	From      partyReport  `json:"from"`
-	To        partyReport  `json:"to"`
-	Succeeded bool         `json:"succeeded"`
-	Reason    string       `json:"reason"`
-	Began     time.Time    `json:"began"`
-	Took      float64      `json:"took_seconds"`
-	Steps     []stepReport `json:"steps"`
-	Left      []string     `json:"left_behind"`
-
+	verdict.Report
 	verdict reload.Verdict
-}
-
-type stepReport struct {
-	Phase string  `json:"phase"`
-	Took  float64 `json:"took_seconds"`
 }
 
 type systemdReport struct {
@@ -118,7 +100,7 @@ func stateOf(s status.State, systemd *systemdReport) *stateReport {
 		RestartNeeded: append([]string{}, s.RestartNeeded...),
 	}
 	for _, d := range s.Draining {
-		r.Draining = append(r.Draining, drainingReport{partyReport(d.Party), d.Connections, d.Deadline.UTC()})
+		r.Draining = append(r.Draining, drainingReport{d.Party, d.Connections, d.Deadline.UTC()})
 	}
 	for _, socket := range s.Sockets {
 		r.Sockets = append(r.Sockets, socketReport(socket))
@@ -136,7 +118,7 @@ func since(s status.State, systemd *systemdReport) *time.Time {
 		t := s.Since.UTC()
 		return &t
 	case v.Attempt != 0 && v.Err == nil && v.To.Generation == s.Generation:
-		t := v.Began.Add(v.Took()).UTC()
+		t := v.Ended().UTC()
 		return &t
 	case s.Generation == 1 && systemd != nil:
 		return systemd.ActiveSince
@@ -157,16 +139,7 @@ func upgradeOf(v reload.Verdict) *upgradeReport {
 	if v.Attempt == 0 {
 		return nil
 	}
-	r := &upgradeReport{
-		Attempt: v.Attempt, From: partyReport(v.From), To: partyReport(v.To),
-		Succeeded: v.Err == nil, Reason: v.Reason(), Began: v.Began.UTC(), Took: v.Took().Seconds(), Steps: []stepReport{},
-		Left:    append([]string{}, v.LeftBehind...),
-		verdict: v,
-	}
-	for _, s := range v.Steps {
-		r.Steps = append(r.Steps, stepReport{s.Phase, s.Took.Seconds()})
-	}
-	return r
+	return &upgradeReport{v.Report(), v}
 }
 
 func systemdOf(s units.Status) *systemdReport {

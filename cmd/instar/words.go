@@ -26,7 +26,7 @@ func (o *options) withWords(ctx context.Context, unit string, v reload.Verdict, 
 	for end := time.Now().Add(patience); ; {
 		e, err := o.entry(ctx, unit, v)
 		if err != nil || !e.Time.Before(v.Began) {
-			v.Words = e.words
+			v.Words = e.verdict.Words
 			return v
 		}
 		if time.Now().After(end) {
@@ -71,7 +71,7 @@ func (w *words) of(ctx context.Context, unit string, v reload.Verdict) reload.Ve
 		return known
 	}
 	v = w.withWords(ctx, unit, v, 0)
-	if v.Words == "" && time.Since(v.Began.Add(v.Took())) < lastLinesFor {
+	if v.Words == "" && time.Since(v.Ended()) < lastLinesFor {
 		return v // the journal may have it yet
 	}
 	w.mu.Lock()

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/instar-project/instar/internal/oneline"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // MaxStartedWith leaves room in a datagram: JSON may write a byte as six.
@@ -80,19 +83,7 @@ type (
 	TakenOver struct{}
 
 	// Verdict says how the upgrade that made the receiver main has ended.
-	Verdict struct {
-		Attempt   int    `json:"attempt"`
-		From      Party  `json:"from"`
-		To        Party  `json:"to"`
-		Failure   string `json:"failure,omitempty"`
-		BeganUSec int64  `json:"began_usec"` // CLOCK_REALTIME
-		Steps     []Step `json:"steps,omitempty"`
-		// LeftBehind lists the settings that the receiver was started without, for
-		// people.
-		LeftBehind []string `json:"left_behind,omitempty"`
-		// Killed is how many old generations were killed because they did not end.
-		Killed int `json:"killed,omitempty"`
-	}
+	Verdict verdict.Record
 
 	// Released says that the receiver's probation is over: it may send READY=1,
 	// and the sender drains.
@@ -134,18 +125,16 @@ type (
 	Cut struct{}
 )
 
-// Party is one side of an upgrade, Step one phase of it.
-type (
-	Party struct {
-		Generation int    `json:"generation"`
-		PID        int    `json:"pid"`
-		Build      string `json:"build"`
-	}
-	Step struct {
-		Phase string `json:"phase"`
-		USec  int64  `json:"usec"`
-	}
-)
+// Party is a generation.
+type Party = verdict.Party
+
+// Verdict returns what m says, on one line: the sender may be of another version.
+func (m Verdict) Verdict() verdict.Verdict {
+	r := verdict.Record(m)
+	r.Failure = oneline.Blank(r.Failure)
+	r.Succeeded = r.Failure == "" // which is not sent
+	return r.Verdict()
+}
 
 // Messages of the successor.
 type (

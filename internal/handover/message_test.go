@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // messages is one message of each type, and its datagram.
@@ -24,7 +26,7 @@ var messages = []struct {
 	{TakenOver{}, `{"type":"taken-over"}`},
 	{Released{}, `{"type":"released"}`},
 	{
-		Verdict{Attempt: 5, From: Party{2, 4711, "v1"}, To: Party{3, 4712, "v2"}, BeganUSec: 9, Steps: []Step{{"preparing", 100}}},
+		Verdict{Attempt: 5, From: verdict.PartyRecord{Generation: 2, PID: 4711, Build: "v1"}, To: verdict.PartyRecord{Generation: 3, PID: 4712, Build: "v2"}, BeganUSec: 9, Steps: []verdict.StepRecord{{Phase: "preparing", USec: 100}}},
 		`{"type":"verdict","attempt":5,"from":{"generation":2,"pid":4711,"build":"v1"},"to":{"generation":3,"pid":4712,"build":"v2"},"began_usec":9,"steps":[{"phase":"preparing","usec":100}]}`,
 	},
 	{
@@ -32,10 +34,10 @@ var messages = []struct {
 		`{"type":"verdict","attempt":6,"from":{"generation":0,"pid":0,"build":""},"to":{"generation":0,"pid":0,"build":""},"failure":"why","began_usec":0}`,
 	},
 	{
-		Draining{Party: Party{2, 4711, "v1"}, Connections: 7, DeadlineUSec: 9},
+		Draining{Party: Party{Generation: 2, PID: 4711, Build: "v1"}, Connections: 7, DeadlineUSec: 9},
 		`{"type":"draining","generation":2,"pid":4711,"build":"v1","connections":7,"deadline_usec":9}`,
 	},
-	{Elder{Party: Party{1, 4710, "v0"}}, `{"type":"elder","generation":1,"pid":4710,"build":"v0"}`},
+	{Elder{Party: Party{Generation: 1, PID: 4710, Build: "v0"}}, `{"type":"elder","generation":1,"pid":4710,"build":"v0"}`},
 	{Line{}, `{"type":"line"}`},
 	{Cut{}, `{"type":"cut"}`},
 	{

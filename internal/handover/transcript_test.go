@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/verdict"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -49,10 +51,10 @@ var stories = map[string][]said{
 		predecessorSays(TakenOver{}),
 		predecessorSays(Verdict{
 			Attempt:   1,
-			From:      Party{Generation: 1, PID: 1001, Build: "v1"},
-			To:        Party{Generation: 2, PID: 1002, Build: "v2"},
+			From:      verdict.PartyRecord{Generation: 1, PID: 1001, Build: "v1"},
+			To:        verdict.PartyRecord{Generation: 2, PID: 1002, Build: "v2"},
 			BeganUSec: 1_700_000_000_000_000,
-			Steps:     []Step{{"preparing", 5200}, {"taking over", 800}},
+			Steps:     []verdict.StepRecord{{Phase: "preparing", USec: 5200}, {Phase: "taking over", USec: 800}},
 		}),
 		successorSays(Superseded{}),
 		successorSays(Resumed{}),
