@@ -39,9 +39,9 @@ func TestGoFile(t *testing.T) {
 }
 
 func TestMarkdown(t *testing.T) {
-	path := write(t, "page.md", "one `what` two\n\n    what\n```\nwhat\n```\nthree\n")
+	path := write(t, "page.md", "one `what` two\n\n    what\n```\nwhat\n```\nthree `and\nwhat` four\n")
 	got, err := markdown(path)
-	want := []text{{page, path, 1, "one  two\n\n\n\n\n\nthree\n"}}
+	want := []text{{page, path, 1, "one  two\n\n\n\n\n\nthree \n four\n"}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}

@@ -60,7 +60,7 @@ func goFile(path string) ([]text, error) {
 	return texts, nil
 }
 
-// code matches code in a line of Markdown.
+// code matches inline code of Markdown, which may go over a line's end.
 var code = regexp.MustCompile("`[^`]*`")
 
 // markdown leaves out code: fenced, indented and inline. It keeps the lines, so that
@@ -79,9 +79,10 @@ func markdown(path string) ([]text, error) {
 			lines[i] = ""
 		case fenced || strings.HasPrefix(line, "    "):
 			lines[i] = ""
-		default:
-			lines[i] = code.ReplaceAllString(line, "")
 		}
 	}
-	return []text{{kind: page, file: path, line: 1, words: strings.Join(lines, "\n")}}, nil
+	words := code.ReplaceAllStringFunc(strings.Join(lines, "\n"), func(code string) string {
+		return strings.Repeat("\n", strings.Count(code, "\n"))
+	})
+	return []text{{kind: page, file: path, line: 1, words: words}}, nil
 }

@@ -94,7 +94,7 @@ func plan() (rooms map[string]int, names []string, err error) {
 	return rooms, names, nil
 }
 
-// follow gives all arrows, and what they run between.
+// follow gives all arrows, and the files that they run between.
 func follow(packages map[string]Package) (found []arrow, files []string, err error) {
 	set := make(map[arrow]bool)
 	for _, path := range slices.Sorted(maps.Keys(packages)) {

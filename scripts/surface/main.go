@@ -1,6 +1,6 @@
-// Surface measures how large the library is for those who use it and for those who
-// read it: exported names, requirements, lines, arrows among the files of reload that
-// run against the order of its rooms, and the lines of the smallest examples.
+// Surface measures how large the library is for its users and its readers: exported
+// names, requirements, lines, arrows among the files of reload that run against the
+// order of its rooms, and the lines of the smallest examples.
 //
 // It prints each figure with its definition, and all of them as one JSON object on the
 // last line. It exits 1 if a figure is above its limit.
@@ -14,7 +14,7 @@ import (
 	"os"
 )
 
-// What the library may grow to.
+// The limits of the library's growth.
 const (
 	maxTopLevel = 160
 	maxAll      = 380

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Names counts what a package exports.
+// Names counts the exported names of a package.
 type Names struct {
 	TopLevel int `json:"top_level"`
 	All      int `json:"all"`
