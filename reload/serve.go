@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,85 +17,6 @@ import (
 // reloadSignal is what systemd sends to the main process for a reload; see
 // ReloadSignal= in systemd.service(5).
 const reloadSignal = syscall.SIGHUP
-
-// shell is what runs the state machine: where it stands, and what goes on
-// around it. Only the goroutine of Serve touches it, but for events and done.
-type shell struct {
-	state     generation.State
-	events    chan posted
-	done      chan struct{} // closed when nobody takes events any more
-	asked     chan int      // an upgrade is wanted: the reload signal by another way
-	verdicts  verdicts
-	followUps []generation.Event
-
-	servers    []*serving
-	reserve    reserve
-	starting   *starting  // the start of a successor that is under way; nil: none
-	starts     int        // how many there were in this attempt
-	successor  *successor // the last one started
-	attempt    int        // how many upgrades this line of main processes has tried
-	upgrade    upgrade    // the last one
-	drain      *drain     // the drain under way
-	watchdog   context.CancelFunc
-	settled    bool // systemd knows this process, a successor, as its child, or is about to
-	standIns   chan naming
-	spare      spare
-	settling   atomic.Pointer[error] // why systemd may not know it as its child; nil: no reason
-	outcomes   chan started          // of a start
-	pulse      chan struct{}         // taken by the loop, as a sign of life
-	unname     context.CancelFunc    // ends the wait for MAINPID=successor to be sent
-	named      time.Time             // when systemd had read that
-	hangup     time.Duration         // when the reload signal came last, on CLOCK_MONOTONIC
-	result     error
-	handedOver atomic.Bool // the successor is main, and this process drains or has ended
-	signalled  bool        // the reload signal has come since the last verdict
-	tookBack   bool        // systemd was told that this process is main again
-	shown      shown
-}
-
-// posted is an event with what it comes from: a successor, a drain, the message of a
-// takeover; nil: none of these.
-type posted struct {
-	generation.Event
-	from any
-}
-
-// drain is one period of draining.
-type drain struct {
-	cancel  context.CancelFunc
-	sockets map[string]bool // that the application had open when it began
-}
-
-func (sh *shell) init() {
-	sh.events = make(chan posted)
-	sh.done = make(chan struct{})
-	sh.asked = make(chan int, 1)
-	sh.standIns = make(chan naming)
-	sh.outcomes = make(chan started)
-	sh.pulse = make(chan struct{})
-}
-
-// post hands an event to the goroutine of Serve. It reports false if that has ended.
-func (sh *shell) post(from any, e generation.Event) bool {
-	select {
-	case sh.events <- posted{e, from}:
-		return true
-	case <-sh.done:
-		return false
-	}
-}
-
-// stale reports whether an event comes from a successor or a drain that is not
-// the present one.
-func (sh *shell) stale(p posted) bool {
-	switch from := p.from.(type) {
-	case *successor:
-		return from != sh.successor
-	case *drain:
-		return from != sh.drain
-	}
-	return false
-}
 
 // Serve tells systemd, or the predecessor, that this process is ready, and
 // serves until it has nothing left to do. Each of servers, which may be none

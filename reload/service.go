@@ -3,15 +3,9 @@ package reload
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/internal/generation"
@@ -20,39 +14,6 @@ import (
 	"github.com/instar-project/instar/notify"
 	"github.com/instar-project/instar/reload/internal/intake"
 )
-
-// Service is this process's generation of the service. Make it with Open.
-// Its methods may be called from several goroutines.
-type Service struct {
-	config   Config
-	log      *slog.Logger
-	sockets  *activation.Set
-	notifier *notify.Notifier
-
-	intake   *intake.Intake
-	launcher launcher
-
-	pid         int
-	generation  int  // counted from 1 since the unit was started
-	byHand      bool // nobody would follow an upgrade, and SIGHUP stops
-	keeping     *keeping
-	predecessor *predecessor // nil: systemd has started this process
-
-	reloads    chan os.Signal
-	preflights chan struct{} // holds one for the preflight under way
-	served     atomic.Bool   // Serve or Close was called
-	phase      atomic.Uint32 // a generation.Phase, for Phase
-
-	elders elders        // older generations that drain
-	mains  mains         // who hears of this one's drain
-	met    chan struct{} // there is a new one among the mains
-
-	mu      sync.Mutex
-	given   []io.Closer // what the getters have returned
-	refusal error       // the last error that a getter returned
-
-	shell
-}
 
 // Open finds out who this process is, the first generation since the unit was
 // started or the successor of another, and takes over the sockets meant for it.
@@ -262,8 +223,6 @@ func (s *Service) Build() string { return s.config.Build }
 // "serving", "draining" and so on.
 func (s *Service) Phase() string { return s.currentPhase().String() }
 
-func (s *Service) currentPhase() generation.Phase { return generation.Phase(s.phase.Load()) }
-
 // Connections is how many connections of this generation are open.
 func (s *Service) Connections() int { return s.intake.Connections() }
 
@@ -348,41 +307,4 @@ func (s *Service) sayRefused(reason error) {
 		status += ": " + public
 	}
 	s.say(notify.Status(notify.OneLine(status)), notify.Errno(errno(reason)))
-}
-
-// release closes all that this process holds.
-func (s *Service) release() error {
-	signal.Stop(s.reloads)
-	s.flushNotifier()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.given {
-		c.Close()
-	}
-	s.given = nil
-	if s.predecessor != nil {
-		s.predecessor.line.Close()
-	}
-	if err := errors.Join(s.keeping.close(), s.sockets.Close(), s.notifier.Close()); err != nil {
-		return fmt.Errorf("reload: %w", err)
-	}
-	return nil
-}
-
-// flushNotifier lets what was posted leave before its sender ends: systemd ignores
-// messages from a process that has exited.
-func (s *Service) flushNotifier() {
-	const patience = 2 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := s.notifier.Flush(ctx); err != nil {
-		s.log.Error("systemd was not told", "error", err)
-	}
-}
-
-func given[C io.Closer](s *Service, c C) C {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.given = append(s.given, c)
-	return c
 }
