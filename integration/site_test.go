@@ -17,6 +17,7 @@ import (
 
 	"github.com/instar-project/instar/integration/load"
 	"github.com/instar-project/instar/integration/machine"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // site is where a test has its services: a manager to install units into, on a
@@ -55,16 +56,10 @@ var sandbox = regexp.MustCompile(`(?m)^(DynamicUser|Private|Restrict(Address|Nam
 // service, such as "Restart=no", and starts its sockets.
 func (s *site) install(service string, settings ...string) {
 	s.Helper()
-	units, err := filepath.Glob(filepath.Join("..", "examples", service, "*.s*t"))
-	s.must(err)
-	files, err := filepath.Glob(filepath.Join("..", "examples", service, "*.service"))
+	units, err := stage.Units(s.ctx, "examples/"+service)
 	s.must(err)
 	var sockets, names []string
-	for _, file := range append(units, files...) {
-		text, err := os.ReadFile(file)
-		s.must(err)
-		name := filepath.Base(file)
-		unit := string(text)
+	for name, unit := range units {
 		if s.user {
 			unit = sandbox.ReplaceAllString(unit, "")
 			unit = strings.ReplaceAll(unit, "=/run/", "=%t/")
@@ -187,13 +182,12 @@ type answer struct {
 }
 
 func readAnswer(r *bufio.Reader) (answer, error) {
-	res, err := http.ReadResponse(r, nil)
+	return saidBy(load.Answer(r))
+}
+
+func saidBy(res *http.Response, err error) (answer, error) {
 	if err != nil {
 		return answer{}, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return answer{}, fmt.Errorf("status %s", res.Status)
 	}
 	n, err := strconv.Atoi(res.Header.Get("X-Generation"))
 	goroutines, _ := strconv.Atoi(res.Header.Get("X-Goroutines"))
@@ -209,15 +203,7 @@ func (s *site) ask(path string) answer {
 }
 
 func (s *site) tryAsk(path string) (answer, error) {
-	c, err := s.manager.Host().Dial(s.ctx, "tcp", webAddress)
-	if err != nil {
-		return answer{}, err
-	}
-	defer c.Close()
-	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n", path); err != nil {
-		return answer{}, err
-	}
-	return readAnswer(bufio.NewReader(c))
+	return saidBy(load.Ask(s.ctx, s.manager.Host().Dial, webAddress, path))
 }
 
 // load puts load on the web service, and on the echo service if it is there,

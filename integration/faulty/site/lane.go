@@ -1,7 +1,6 @@
 package site
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/integration/faulty/inject"
+	"github.com/instar-project/instar/integration/load"
 )
 
 // Lane is one instance of the service. It is for one goroutine at a time, but
@@ -107,24 +107,10 @@ func Identity(h http.Header) (Who, error) {
 
 // Ask makes one request on a connection of its own.
 func (l *Lane) Ask(ctx context.Context) (Who, error) {
-	c, err := l.Dial(ctx)
+	response, err := load.Ask(ctx, l.Site.Dial, fmt.Sprintf("127.0.0.1:%d", l.Port), "/")
 	if err != nil {
 		return Who{}, err
 	}
-	defer c.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := c.SetDeadline(deadline); err != nil {
-			return Who{}, err
-		}
-	}
-	if _, err := fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: faulty\r\nConnection: close\r\n\r\n"); err != nil {
-		return Who{}, err
-	}
-	response, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return Who{}, err
-	}
-	defer response.Body.Close()
 	return Identity(response.Header)
 }
 

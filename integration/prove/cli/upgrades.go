@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/instar-project/instar/integration/stage"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/status"
 )
@@ -116,15 +117,13 @@ func (s *service) serving(ctx context.Context, generation int) (now status.State
 	}
 	late, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	for {
-		now, err = client.State(ctx)
-		if err == nil && now.Generation == generation && now.Phase == "serving" && now.MainPID != 0 {
-			return now, nil
-		}
-		select {
-		case <-late.Done():
-			return now, fmt.Errorf("generation %d does not serve: it is generation %d, %s (%v)", generation, now.Generation, now.Phase, err)
-		case <-time.After(10 * time.Millisecond):
-		}
+	var unknown error
+	err = stage.Until(late, fmt.Sprintf("generation %d serves", generation), 10*time.Millisecond, func() (bool, error) {
+		now, unknown = client.State(ctx)
+		return unknown == nil && now.Generation == generation && now.Phase == "serving" && now.MainPID != 0, nil
+	})
+	if err != nil {
+		err = fmt.Errorf("%w; it is generation %d, %s (%v)", err, now.Generation, now.Phase, unknown)
 	}
+	return now, err
 }

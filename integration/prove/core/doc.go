@@ -25,7 +25,6 @@
 //	report.go     the table and the JSON
 //	notify.go, accept.go, reload.go, size.go, memory.go   how each is measured
 //	site.go       a machine with the services in it
-//	ask.go        a client of the web services
 //	starts.go     the client of a probe that starts a program when told to
 //	handout.go    sockets for a process, handed out as systemd does
 //	steps.go      the steps of an upgrade, from the journal

@@ -83,7 +83,7 @@ func (s *site) reloadBySignal(ctx context.Context) (ns float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	before, err := ask(ctx, s.Dial, webAddress)
+	before, err := s.serves(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -96,7 +96,7 @@ func (s *site) reloadBySignal(ctx context.Context) (ns float64, err error) {
 	}
 	time.Sleep(s.fastest / 2)
 	for {
-		generation, err := ask(ctx, s.Dial, webAddress)
+		generation, err := s.serves(ctx)
 		if err != nil {
 			return 0, err
 		}

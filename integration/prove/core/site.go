@@ -2,14 +2,15 @@ package core
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/instar-project/instar/integration/load"
 	"github.com/instar-project/instar/integration/stage"
 )
 
@@ -70,21 +71,24 @@ func units(ctx context.Context) (map[string]string, error) {
 
 // main returns the PID on this host of the only process of a service. It waits
 // until there is only one: until a predecessor has gone.
-func (s *site) main(ctx context.Context, service string) (int, error) {
-	for {
+func (s *site) main(ctx context.Context, service string) (pid int, err error) {
+	err = stage.Until(ctx, service+".service has one process", time.Millisecond, func() (bool, error) {
 		pids, err := s.Processes(service + ".service")
-		if err != nil {
-			return 0, err
-		}
 		if len(pids) == 1 {
-			return pids[0], nil
+			pid = pids[0]
 		}
-		select {
-		case <-ctx.Done():
-			return 0, fmt.Errorf("%s.service has processes %v: %w", service, pids, context.Cause(ctx))
-		case <-time.After(time.Millisecond):
-		}
+		return pid != 0, err
+	})
+	return pid, err
+}
+
+// serves asks the example for the generation that answers.
+func (s *site) serves(ctx context.Context) (generation int, err error) {
+	response, err := load.Ask(ctx, s.Dial, webAddress, "/")
+	if err != nil {
+		return 0, err
 	}
+	return strconv.Atoi(response.Header.Get("X-Generation"))
 }
 
 // now is CLOCK_MONOTONIC in nanoseconds, which this host and the machine share.

@@ -7,16 +7,18 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/instar-project/instar/integration/load"
 )
 
 // starts is a client of the probe that starts the example's binary.
 type starts struct {
-	dial    dialer
+	dial    load.DialFunc
 	control net.Conn
 	answers *bufio.Reader
 }
 
-func openStarts(ctx context.Context, dial dialer) (*starts, error) {
+func openStarts(ctx context.Context, dial load.DialFunc) (*starts, error) {
 	c, err := dial(ctx, "unix", startControl)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,7 @@ func (s *starts) start(ctx context.Context) (ns float64, err error) {
 	if _, err := s.tell("arm"); err != nil {
 		return 0, err
 	}
-	c, err := request(ctx, s.dial, startAddress)
+	c, err := load.Send(ctx, s.dial, startAddress, "/")
 	if err != nil {
 		return 0, err
 	}
@@ -51,7 +53,7 @@ func (s *starts) start(ctx context.Context) (ns float64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("the probe has started the program at %q", reply)
 	}
-	if _, err := answer(c); err != nil {
+	if _, err := load.Answer(bufio.NewReader(c)); err != nil {
 		return 0, err
 	}
 	ended, err := now()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/integration/load"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // A plan says how long the story is.
@@ -90,7 +91,7 @@ func (s *story) tell(ctx context.Context, first build, later [2]build) (o outcom
 	// No time limit: how fast requests are made is the machine's business. A
 	// service that is down makes them, too: failed ones.
 	for s.load.Snapshot().Requests < s.plan.requests {
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := stage.Pause(ctx, 50*time.Millisecond); err != nil {
 			return o, err
 		}
 	}
@@ -126,7 +127,7 @@ func (s *story) upgradeAll(ctx context.Context, first build, later [2]build) err
 // upgrade replaces the binary of a service, reloads it and looks at the result. An
 // upgrade that is rolled back is no error of the story.
 func (s *story) upgrade(ctx context.Context, name string, from, to build) error {
-	if err := pause(ctx, s.plan.pause); err != nil {
+	if err := stage.Pause(ctx, s.plan.pause); err != nil {
 		return err
 	}
 	// An upgrade while an older generation drains is allowed, but then the
@@ -242,20 +243,12 @@ func (s *story) until(ctx context.Context, what string, wanted func(load.Counts)
 	return err
 }
 
-// waitFor asks every few milliseconds whether something is so. Neither counters
-// nor control groups have an event to wait for.
+// waitFor waits patiently until something is so.
 func waitFor(ctx context.Context, what string, so func() (bool, error)) error {
-	late := fmt.Errorf("waited %v in vain for this: %s", patience, what)
+	late := fmt.Errorf("it takes more than %v", patience)
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, late)
 	defer cancel()
-	for {
-		if ok, err := so(); ok || err != nil {
-			return err
-		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
-			return err
-		}
-	}
+	return stage.Until(ctx, what, 5*time.Millisecond, so)
 }
 
 // watch keeps the board's numbers fresh.
@@ -266,7 +259,7 @@ func (s *story) watch(ctx context.Context) {
 		counts load.Counts
 	}
 	var samples []sample
-	for pause(ctx, every) == nil {
+	for stage.Pause(ctx, every) == nil {
 		now := sample{time.Now(), s.load.Snapshot()}
 		if samples = append(samples, now); len(samples) > over+1 {
 			samples = samples[1:]
@@ -287,18 +280,6 @@ func (s *story) watch(ctx context.Context) {
 				}
 			}
 		})
-	}
-}
-
-// pause waits for d, or until ctx ends; then it returns the cause.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 

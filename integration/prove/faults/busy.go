@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/integration/faulty/site"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // busyVariable makes a process of this program one that only keeps a processor busy.
@@ -46,7 +47,7 @@ func init() { slowness.Store(1) }
 // settledSlowness measures how slow the machine is with all that was begun on it.
 func settledSlowness(ctx context.Context) float64 {
 	site.Slowness() // begins to measure
-	wait(ctx, 6*time.Second)
+	_ = stage.Pause(ctx, 6*time.Second)
 	return site.Slowness()
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/instar-project/instar/integration/faulty/inject"
 	"github.com/instar-project/instar/integration/faulty/site"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // A cell is one fault at one step of one story.
@@ -88,7 +89,7 @@ func run(ctx context.Context, lane *site.Lane, c cell) (o outcome) {
 	}
 	if o.fired != nil && c.fault == inject.FailSends {
 		// The next upgrade is to meet a service without a fault.
-		wait(ctx, time.Until(time.UnixMicro(o.fired.At).Add(inject.SendsFailFor+time.Second/10)))
+		_ = stage.Pause(ctx, time.Until(time.UnixMicro(o.fired.At).Add(inject.SendsFailFor+time.Second/10)))
 	}
 	if err := inject.Withdraw(lane.Orders()); o.err == nil {
 		o.err = err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/instar-project/instar/integration/faulty/site"
 	"github.com/instar-project/instar/integration/load"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // clients put a light load on a lane: short connections, kept ones, one that
@@ -79,7 +80,7 @@ func (c *clients) Stop() counts {
 func (c *clients) repeat(ctx context.Context, pause time.Duration, request func(*connection) error, keep bool) {
 	var conn *connection
 	defer func() { conn.close() }()
-	for wait(ctx, pause) {
+	for stage.Pause(ctx, pause) == nil {
 		var err error
 		if conn == nil {
 			conn, err = open(c.lane)
@@ -93,15 +94,6 @@ func (c *clients) repeat(ctx context.Context, pause time.Duration, request func(
 			conn.close()
 			conn = nil
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }
 
@@ -126,7 +118,7 @@ func (c *clients) count(client string, idle time.Duration, err error) {
 // it takes no more.
 func (c *clients) repeatHTTP2(ctx context.Context, pause time.Duration) {
 	var conn *load.HTTP2
-	for wait(ctx, pause) {
+	for stage.Pause(ctx, pause) == nil {
 		err := load.ErrWentAway
 		if conn != nil {
 			err = plainlyHTTP2(conn)

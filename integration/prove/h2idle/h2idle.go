@@ -99,7 +99,7 @@ func (o options) upgradeAll(ctx context.Context, s *site.Site, r *report) error 
 func (o options) upgradeEach(ctx context.Context, lane *site.Lane, r *report) error {
 	// All connections are there, and idle, and no two upgrades find them the same.
 	for n := 1; n <= o.upgrades; n++ {
-		if err := pause(ctx, o.period+rand.N(time.Second)); err != nil {
+		if err := stage.Pause(ctx, o.period+rand.N(time.Second)); err != nil {
 			return err
 		}
 		if err := lane.Deploy(builds[n%len(builds)].Name); err != nil {
@@ -116,29 +116,14 @@ func (o options) upgradeEach(ctx context.Context, lane *site.Lane, r *report) er
 		if who.Generation != n+1 {
 			return fmt.Errorf("after %d upgrades generation %d serves", n, who.Generation)
 		}
-		for {
+		if err := stage.Until(ctx, "the predecessor ends", 5*time.Millisecond, func() (bool, error) {
 			processes, err := lane.Processes()
-			if err != nil {
-				return err
-			}
-			if len(processes) == 1 {
-				break
-			}
-			if err := pause(ctx, 5*time.Millisecond); err != nil {
-				return err
-			}
+			return len(processes) == 1, err
+		}); err != nil {
+			return err
 		}
 		r.Upgrades++
 		r.Slowest = max(r.Slowest, time.Since(began).Round(10*time.Millisecond).Seconds())
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }

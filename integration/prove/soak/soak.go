@@ -7,6 +7,7 @@ import (
 
 	"github.com/instar-project/instar/integration/faulty/site"
 	"github.com/instar-project/instar/integration/load"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // Config says how long, and on which versions.
@@ -126,17 +127,10 @@ const mostDraining = 2
 // fewDraining waits until one more generation may drain: of too many, the service
 // cuts the oldest short, with the connections that it has.
 func (s *soak) fewDraining(ctx context.Context) error {
-	for {
+	return stage.Until(ctx, "generations have drained", time.Millisecond, func() (bool, error) {
 		pids, err := s.lane.Processes()
-		if err != nil || len(pids) <= mostDraining {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("generations drain and drain: processes %v: %w", pids, context.Cause(ctx))
-		case <-time.After(time.Millisecond):
-		}
-	}
+		return len(pids) <= mostDraining, err
+	})
 }
 
 // upgrade makes one, and checks which process serves after it.

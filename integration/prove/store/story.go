@@ -120,10 +120,8 @@ func (s *room) play(ctx context.Context, t *story) error {
 	}
 	rand.Shuffle(len(acts), func(i, j int) { acts[i], acts[j] = acts[j], acts[i] })
 	for i, what := range acts {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(rand.N(800 * time.Millisecond)):
+		if err := stage.Pause(ctx, rand.N(800*time.Millisecond)); err != nil {
+			return err
 		}
 		if err := what(ctx, t); err != nil {
 			return fmt.Errorf("act %d: %w", i+1, err)
