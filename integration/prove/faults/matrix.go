@@ -84,7 +84,9 @@ func matrix(all []recording) (cells []cell, impossible int, left map[inject.Faul
 // elsewhere are the verbs that no story can get to, and the tests that show them
 // instead.
 var elsewhere = map[generation.Verb]string{
-	generation.PassOn: "systemd has to ask for a reload between two datagrams: the exploration of the state machine, and TestReloadIsPassedOn of package reload",
+	generation.PassOn:   "systemd has to ask for a reload between two datagrams: the exploration of the state machine, and TestReloadIsPassedOn of package reload",
+	generation.Conclude: "a predecessor has to die before it gives the verdict, which is a fault: the cells that kill it",
+	generation.Hurry:    "systemd has to stop a service that drains: TestStopWhileDraining of package reload",
 }
 
 // untold lists the verbs and phases of the state machine that no story gets to.
