@@ -3,8 +3,6 @@ package reload
 import (
 	"errors"
 	"net"
-
-	"github.com/instar-project/instar/reload/internal/intake"
 )
 
 // A Server serves one or more of the service's sockets for as long as its
@@ -82,8 +80,7 @@ func (s *streams) Close() error { return s.ln.Close() }
 
 // Packets serves the datagrams of pc one by one: answer gets each with its
 // sender, and what it returns is sent back; nil: nothing is. The datagram is
-// valid until answer returns. On a UDP socket that is bound to all addresses, what is
-// sent back leaves from the address that was asked.
+// valid until answer returns.
 func Packets(pc net.PacketConn, answer func(datagram []byte, from net.Addr) []byte) Server {
 	return &packets{pc, answer}
 }
@@ -94,29 +91,18 @@ type packets struct {
 }
 
 func (p *packets) Serve() error {
-	pc := p.pc
-	if addr, ok := pc.LocalAddr().(*net.UDPAddr); ok && addr.IP.IsUnspecified() {
-		var err error
-		if pc, err = Multihomed(pc); err != nil {
-			return err
-		}
-	}
 	buf := make([]byte, 64<<10)
 	for {
-		n, from, err := pc.ReadFrom(buf)
+		n, from, err := p.pc.ReadFrom(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		sender := from
-		if asker, ok := from.(*intake.Asker); ok {
-			sender = asker.UDPAddr
-		}
-		if reply := p.answer(buf[:n], sender); reply != nil && from != nil {
+		if reply := p.answer(buf[:n], from); reply != nil && from != nil {
 			// A sender that has gone is no failure of the service.
-			_, _ = pc.WriteTo(reply, from)
+			_, _ = p.pc.WriteTo(reply, from)
 		}
 	}
 }

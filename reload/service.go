@@ -103,7 +103,10 @@ func Open(config Config) (*Service, error) {
 // Accepted connections are tracked until they are closed, and a generation that drains
 // waits for them. They have every method of a *net.TCPConn or *net.UnixConn, but are
 // not of that type: as with a tls.Conn, NetConn returns the one underneath. That one
-// is not to be closed in place of the connection, which would stay in flight.
+// is not to be closed in place of the connection, which would stay in flight. The
+// listener is not a *net.TCPListener or *net.UnixListener either: its method
+// NetListener() net.Listener returns that, for options and the like; what is accepted on
+// it directly may be another generation's, and is not tracked.
 //
 // Errors are those of [activation.Set.Listener], which name the directive of
 // the .socket unit to change.
@@ -134,9 +137,10 @@ func (s *Service) Listeners(name string, checks ...activation.Check) ([]net.List
 //
 // It has every method of a *net.UDPConn or *net.UnixConn, but is not of that type. What
 // its SyscallConn reads waits in the same way, and so does ReadBatch of golang.org/x/net.
-// NetConn returns the one underneath, and what is read from that does not wait: it may be
-// another generation's. For libraries that want a *net.UDPConn in order to answer from
-// the address that was asked, there is [Multihomed].
+// NetConn returns the one underneath; what is read from that does not wait, and may be
+// another generation's. On a UDP socket that is bound to all addresses, WriteTo and
+// WriteToUDP answer from the address that was asked, if they are given the sender's
+// address as ReadFrom or ReadFromUDP has returned it.
 //
 // A datagram, or a batch of them, is in flight from its receipt until the same reader
 // comes back for the next one, or closes the socket. Work that goes on beyond that, as in

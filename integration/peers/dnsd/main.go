@@ -32,10 +32,6 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	// The socket is bound to all addresses.
-	if pc, err = reload.Multihomed(pc); err != nil {
-		return err
-	}
 	generation := strconv.Itoa(svc.Generation())
 	answer := func(w dns.ResponseWriter, query *dns.Msg) {
 		time.Sleep(200 * time.Millisecond)

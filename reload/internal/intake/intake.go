@@ -78,7 +78,7 @@ func (in *Intake) PacketConn(name string, pc net.PacketConn) net.PacketConn {
 	}
 	switch pc := pc.(type) {
 	case *net.UDPConn:
-		return &udpConn{pc, r}
+		return newUDPConn(pc, r)
 	case *net.UnixConn:
 		return &unixgramConn{pc, r}
 	default:

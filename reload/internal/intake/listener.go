@@ -42,6 +42,10 @@ func (l *Listener) AcceptWith(first func(net.Conn)) (c net.Conn, err error) {
 // the one that accepts.
 func (l *Listener) SetDeadline(t time.Time) error { return l.door.SetDeadline(t) }
 
+// NetListener returns the listener of package net underneath. Accept of that does not wait
+// for the gate, and what it accepts is not in flight.
+func (l *Listener) NetListener() net.Listener { return l.deadlineListener }
+
 // Close closes this listener; the socket stays open, in systemd, and in this
 // process for the successor.
 func (l *Listener) Close() error {

@@ -91,3 +91,15 @@ func TestAcceptedConnectionsKeepTheirMethods(t *testing.T) {
 		})
 	}
 }
+
+func TestNetListener(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := gated().Listener("x", inner)
+	defer ln.Close()
+	if ln.NetListener() != inner {
+		t.Errorf("inside is a %T", ln.NetListener())
+	}
+}

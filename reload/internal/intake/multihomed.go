@@ -1,41 +1,87 @@
 package intake
 
 import (
+	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Multihomed returns conn, a *net.UDPConn or one of PacketConn, as one whose answers leave
-// from the address that was asked; see Multihomed of package reload.
-func Multihomed(conn net.PacketConn) (net.PacketConn, error) {
-	pc, ok := conn.(packetInfoConn)
-	if !ok {
-		return nil, fmt.Errorf("reload: Multihomed takes a UDP socket, not a %T", conn)
-	}
-	if err := askForPacketInfo(pc); err != nil {
-		return nil, fmt.Errorf("reload: Multihomed: %w", err)
-	}
-	return &multihomed{pc}, nil
+// A UDP socket that is bound to all addresses of a host answers from the address that
+// was asked. By itself the kernel chooses the sender's address by the route, and a client
+// that has asked another one drops the answer. So ReadFrom and ReadFromUDP have the kernel
+// tell which address a datagram was sent to, and the sender's address that they return
+// carries it to WriteTo and WriteToUDP.
+//
+// That address is an ordinary *net.UDPAddr: libraries assert on the type. The control
+// message of its answer lies behind the bytes of its IP, within their capacity, where
+// a copy of the address takes it along. Whoever makes an address of their own gets the
+// kernel's choice.
+
+// carrier tells a control message behind an IP from anything else there.
+var carrier = func() (mark [16]byte) {
+	_, _ = rand.Read(mark[:]) // never fails
+	return mark
+}()
+
+// carry puts the control message of an answer behind the IP of its receiver.
+func carry(to *net.UDPAddr, answer []byte) {
+	n := len(to.IP)
+	b := make([]byte, 0, n+len(carrier)+len(answer))
+	b = append(b, to.IP...)
+	b = append(b, carrier[:]...)
+	b = append(b, answer...)
+	to.IP = b[:n]
 }
 
-// packetInfoConn is what a *net.UDPConn has, and what a Service hands out in its place.
-type packetInfoConn interface {
-	net.PacketConn
-	syscall.Conn
-	ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error)
-	WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error)
+// carried returns the control message that is behind the IP of an address; nil: none is.
+func carried(to *net.UDPAddr) []byte {
+	if to == nil {
+		return nil
+	}
+	answer, ok := bytes.CutPrefix(to.IP[len(to.IP):cap(to.IP)], carrier[:])
+	if !ok {
+		return nil
+	}
+	return answer
+}
+
+// boundToAll reports whether a socket is bound to all addresses of the host.
+func boundToAll(conn *net.UDPConn) bool {
+	addr, ok := conn.LocalAddr().(*net.UDPAddr)
+	return ok && addr.IP.IsUnspecified()
+}
+
+// readAsked is ReadFromUDP of a socket that is bound to all addresses.
+func readAsked(conn *net.UDPConn, p []byte) (int, *net.UDPAddr, error) {
+	oob := make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo)+unix.CmsgSpace(unix.SizeofInet6Pktinfo))
+	n, oobn, _, from, err := conn.ReadMsgUDP(p, oob)
+	if err == nil && from != nil {
+		if answer := answering(oob[:oobn]); answer != nil {
+			carry(from, answer)
+		}
+	}
+	return n, from, err
+}
+
+// writeAsked is WriteToUDP to an address of readAsked, or any other.
+func writeAsked(conn *net.UDPConn, p []byte, to *net.UDPAddr) (int, error) {
+	answer := carried(to)
+	if answer == nil {
+		return conn.WriteToUDP(p, to)
+	}
+	n, _, err := conn.WriteMsgUDP(p, answer, to)
+	return n, err
 }
 
 // askForPacketInfo makes the kernel tell with each datagram which address it was sent to.
-func askForPacketInfo(pc packetInfoConn) error {
-	raw, err := pc.SyscallConn()
+func askForPacketInfo(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -49,32 +95,6 @@ func askForPacketInfo(pc packetInfoConn) error {
 		err = os.NewSyscallError("setsockopt", errors.Join(err4, err6))
 	}
 	return err
-}
-
-type multihomed struct{ packetInfoConn }
-
-// An Asker is the sender of a datagram, and remembers the address that was asked.
-type Asker struct {
-	*net.UDPAddr
-	answer []byte // the control message that makes an answer leave from the address asked
-}
-
-func (m *multihomed) ReadFrom(p []byte) (int, net.Addr, error) {
-	oob := make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo)+unix.CmsgSpace(unix.SizeofInet6Pktinfo))
-	n, oobn, _, from, err := m.ReadMsgUDP(p, oob)
-	if err != nil {
-		return n, nil, err
-	}
-	return n, &Asker{from, answering(oob[:oobn])}, nil
-}
-
-func (m *multihomed) WriteTo(p []byte, to net.Addr) (int, error) {
-	a, ok := to.(*Asker)
-	if !ok {
-		return m.packetInfoConn.WriteTo(p, to)
-	}
-	n, _, err := m.WriteMsgUDP(p, a.answer, a.UDPAddr)
-	return n, err
 }
 
 // answering makes of a datagram's control messages that of its answer: nil if the

@@ -99,6 +99,20 @@ func (c *otherPacketConn) Close() error {
 type udpConn struct {
 	*net.UDPConn
 	*receiver
+	askOnce func() // nil: bound to one address, from which all answers leave
+}
+
+func newUDPConn(conn *net.UDPConn, r *receiver) *udpConn {
+	c := &udpConn{UDPConn: conn, receiver: r}
+	if boundToAll(conn) {
+		// A library that asks for control messages itself, as quic-go does, never gets here.
+		c.askOnce = sync.OnceFunc(func() {
+			if err := askForPacketInfo(conn); err != nil {
+				r.log.Warn("the kernel chooses the address that answers leave from", "socket", r.door.socket.String(), "error", err)
+			}
+		})
+	}
+	return c
 }
 
 func (c *udpConn) Read(p []byte) (n int, err error) {
@@ -106,14 +120,35 @@ func (c *udpConn) Read(p []byte) (n int, err error) {
 	return
 }
 
-func (c *udpConn) ReadFrom(p []byte) (n int, addr net.Addr, err error) {
-	err = c.receive(func() (err error) { n, addr, err = c.UDPConn.ReadFrom(p); return })
-	return
+func (c *udpConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, addr, err := c.ReadFromUDP(p)
+	if addr == nil {
+		return n, nil, err
+	}
+	return n, addr, err
 }
 
 func (c *udpConn) ReadFromUDP(p []byte) (n int, addr *net.UDPAddr, err error) {
-	err = c.receive(func() (err error) { n, addr, err = c.UDPConn.ReadFromUDP(p); return })
+	read := c.UDPConn.ReadFromUDP
+	if c.askOnce != nil {
+		read = func(p []byte) (int, *net.UDPAddr, error) {
+			c.askOnce() // with the gate open: until then the socket is another generation's
+			return readAsked(c.UDPConn, p)
+		}
+	}
+	err = c.receive(func() (err error) { n, addr, err = read(p); return })
 	return
+}
+
+func (c *udpConn) WriteTo(p []byte, to net.Addr) (int, error) {
+	if addr, ok := to.(*net.UDPAddr); ok {
+		return writeAsked(c.UDPConn, p, addr)
+	}
+	return c.UDPConn.WriteTo(p, to)
+}
+
+func (c *udpConn) WriteToUDP(p []byte, to *net.UDPAddr) (int, error) {
+	return writeAsked(c.UDPConn, p, to)
 }
 
 func (c *udpConn) ReadFromUDPAddrPort(p []byte) (n int, addr netip.AddrPort, err error) {
@@ -134,8 +169,8 @@ func (c *udpConn) ReadMsgUDPAddrPort(p, oob []byte) (n, oobn, flags int, addr ne
 // SyscallConn is for options, and for those who receive several datagrams at a time.
 func (c *udpConn) SyscallConn() (syscall.RawConn, error) { return c.rawConn(c.UDPConn) }
 
-// NetConn returns the *net.UDPConn itself, as a tls.Conn's does. Whoever reads from that
-// takes datagrams that are another generation's.
+// NetConn returns the *net.UDPConn itself, as a tls.Conn's does. A read from that takes
+// datagrams that may be another generation's.
 func (c *udpConn) NetConn() net.Conn { return c.UDPConn }
 
 func (c *udpConn) SetDeadline(t time.Time) error     { return c.setDeadline(c.UDPConn, t) }
@@ -175,8 +210,8 @@ func (c *unixgramConn) ReadMsgUnix(p, oob []byte) (n, oobn, flags int, addr *net
 // SyscallConn is for options, and for those who receive several datagrams at a time.
 func (c *unixgramConn) SyscallConn() (syscall.RawConn, error) { return c.rawConn(c.UnixConn) }
 
-// NetConn returns the *net.UnixConn itself, as a tls.Conn's does. Whoever reads from that
-// takes datagrams that are another generation's.
+// NetConn returns the *net.UnixConn itself, as a tls.Conn's does. A read from that takes
+// datagrams that may be another generation's.
 func (c *unixgramConn) NetConn() net.Conn { return c.UnixConn }
 
 func (c *unixgramConn) SetDeadline(t time.Time) error     { return c.setDeadline(c.UnixConn, t) }
