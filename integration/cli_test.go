@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )

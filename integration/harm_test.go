@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/integration/machine"
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // A harm is the damage that a rule of units.Verify warns of, shown on real systemd:

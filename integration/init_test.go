@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/instar-project/instar/integration/load"
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/units"
 )
 
 // instar installs the command line, and returns how to run it.

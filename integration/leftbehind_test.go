@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/status"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/status"
 )
 
 // installHeir is a site with a service of integration/heir in the place of statusd, with

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
 )
 
 // preflight asks over the bus whether the build in place could follow; "" if it could.
@@ -283,7 +283,7 @@ func TestChangedUnit(t *testing.T) {
 		s.must(s.manager.Restart(s.ctx, "statusd.service"))
 		d.generation(1)
 		needed("")
-		likeSystemd(s, "../units/testdata/environment/odd.env")
+		likeSystemd(s, "../internal/units/testdata/environment/odd.env")
 	})
 }
 

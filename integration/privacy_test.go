@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/status"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/status"
 )
 
 // The words of a release that crashes or refuses are for the readers of the

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/instar-project/instar/status"
+	"github.com/instar-project/instar/internal/status"
 )
 
 // The commands of the README's quickstart, word for word: those of the first block

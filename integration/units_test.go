@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // webService is examples/web as package units writes it. It shows no status: nothing

@@ -1,5 +1,8 @@
 // Package status shows a service on the message bus, and lets others ask it to
-// upgrade: any D-Bus client, busctl(1) first of all.
+// upgrade: instar(1), busctl(1), any D-Bus client.
+//
+// It is for a service on package reload that people or monitoring look at. A service
+// that leaves it out upgrades as well, and links no D-Bus.
 //
 // # What a service does
 //
@@ -11,15 +14,15 @@
 //
 // # What others see
 //
-// One object, [Path], with one interface, [Interface], on the bus of the manager
-// that runs the unit: the system bus, or a user's. Its name is [Name] of the
-// unit: for web.service,
+// One object with one interface, on the bus of the manager that runs the unit: the
+// system bus, or a user's. Its name is [Name] of the unit: for web.service,
 //
 //	busctl introspect io.github.instar_project.unit.web /io/github/instar_project/Service1
 //
-// [Introspection] is the interface as XML, with a comment for each property,
-// method and signal. PropertiesChanged follows a change within [Quiet], and no
-// sooner after the one before.
+// A call of Introspect, as by busctl --xml-interface introspect, returns the interface
+// with a comment for each property, method and signal. `instar status --json` has the
+// same for programs that speak no D-Bus. PropertiesChanged follows a change within
+// 200 ms, and no sooner after the one before.
 //
 // # Who owns the name
 //
@@ -68,16 +71,7 @@
 // # Descriptors
 //
 // Export owns one connection to the bus, close-on-exec, until ctx ends or
-// Service.Serve is over, and two more for the moment of a look at the unit. A
-// [Client] owns one from Dial to Close, a [Bus] one for all of its clients.
-//
-// # Asking
-//
-// [Dial] makes a [Client] of one service; [OpenBus] a [Bus], which lists, asks and
-// watches all of them, on this machine or, with [OpenBusWith], on another.
-// [Client.Answer] finds the verdict that
-// answers a reload signal, for ExecReload= and ExecReloadPost=: see
-// systemd.service(5).
+// Service.Serve is over, and two more for the moment of a look at the unit.
 //
 // Needs systemd 254, as package reload does; any D-Bus broker. Man pages:
 // dbus-daemon(1), busctl(1), systemd.service(5), sysusers.d(5), systemd.exec(5).

@@ -1,5 +1,8 @@
-// Package units writes, checks and watches the unit files of a service that is
-// upgraded by `systemctl reload`: one NAME.service and its .socket units.
+// Package units writes and checks the unit files of a service that is upgraded by
+// `systemctl reload`: one NAME.service and its .socket units.
+//
+// It is for deployment tools and their tests. People use `instar init` and
+// `instar verify`, which do the same and more; a service itself needs none of it.
 //
 // # Write
 //
@@ -9,7 +12,7 @@
 //	files, err := units.Write(units.Service{
 //		Name:      "web",
 //		ExecStart: []string{"/opt/web/web"},
-//		Sockets:   []units.Socket{{Name: "http", Listen: []units.Listen{units.Stream("8080")}}},
+//		Sockets:   []units.Socket{{Name: "http", Listen: []string{"ListenStream=8080"}}},
 //	})
 //
 // The text depends on the Service alone and keeps its order, so that writing
@@ -17,29 +20,17 @@
 //
 // # Verify
 //
-// [Verify] looks at any pair, whoever has written it, and returns a [Finding]
-// for each setting that gets in the way of upgrades: the rule, where, why, and
-// the line to write instead. The pair comes from files with their drop-ins
-// ([Load], [Parse]) or from a running systemd ([Conn.Pair]). Verify is a pure
-// function, and [Cure] one that makes drop-ins of the lines. [Analyze] has systemd-analyze(1) look at the same files, and [Merge]
-// puts the two together. Which systemd is to run them, see [InstalledVersion] and
-// [Conn.Version], decides where a helper can answer for an upgrade ([ReloadPost]).
+// [Load] reads the units of any service from files, [Ask] from a running systemd.
+// [Units.Verify] returns a [Finding] for each setting that gets in the way of upgrades:
+// the rule, the place, the reason, and the line to write instead.
 //
-// # Live units
+//	u, err := units.Load("web.service", "testdata/units")
+//	…
+//	for _, finding := range u.Verify(units.Service{}) {
+//		t.Error(finding)
+//	}
 //
-// [Dial] connects to the systemd of the machine or of the user, [DialWith] to that of
-// another machine. [Conn.Names] lists units; [Conn.Query], [Conn.Processes],
-// [Conn.Store] and [Conn.Watch] tell how one is; [Conn.Reload] reloads it and waits
-// for the result.
-//
-// [Conn.Running] looks at how a service runs: a .socket may have been edited since it
-// was started, the path of a socket be gone, a store be taken away. With that in the
-// pair Verify says so too; [VerifyRunning] says nothing else.
-//
-// # Who owns which descriptor
-//
-// A [Conn] owns two connections to the bus from Dial to [Conn.Close]. Nothing
-// else in this package holds a descriptor when it returns.
+// Nothing in this package holds a descriptor when it returns.
 //
 // # Versions
 //
@@ -48,5 +39,5 @@
 //
 // Man pages: systemd.syntax(7), systemd.unit(5), systemd.service(5),
 // systemd.socket(5), systemd.kill(5), systemd.exec(5), systemd.time(7),
-// systemd-analyze(1), proc_pid_net(5), sock_diag(7), org.freedesktop.systemd1(5).
+// org.freedesktop.systemd1(5).
 package units

@@ -11,7 +11,7 @@ func ExampleWrite() {
 	files, err := units.Write(units.Service{
 		Name:      "web",
 		ExecStart: []string{"/opt/web/web"},
-		Sockets:   []units.Socket{{Name: "http", Listen: []units.Listen{units.Stream("8080")}}},
+		Sockets:   []units.Socket{{Name: "http", Listen: []string{"ListenStream=8080"}}},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -37,12 +37,12 @@ func ExampleWrite() {
 	// WantedBy=sockets.target
 }
 
-func ExampleVerify() {
-	pair := units.Pair{
-		Service: units.Parse("web.service", "web.service", "[Unit]\nRequires=web.socket\n[Service]\nExecStart=/opt/web/web\nType=simple\n"),
-		Sockets: []*units.Unit{units.Parse("web.socket", "web.socket", "[Socket]\nListenStream=8080\n")},
+func ExampleUnits_Verify() {
+	web, err := units.Load("web.service", "testdata")
+	if err != nil {
+		log.Fatal(err)
 	}
-	fmt.Println(units.Verify(pair, units.Options{})[0])
+	fmt.Println(web.Verify(units.Service{})[0])
 	// Output:
-	// web.service:5: error: Type=simple neither tells the service to reload nor listens to what it says; write Type=notify-reload in [Service]; see systemd.service(5) [service-type]
+	// testdata/web.service:6: error: Type=simple neither tells the service to reload nor listens to what it says; write Type=notify-reload in [Service]; see systemd.service(5) [service-type]
 }

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // dial connects to the systemd that the flags mean. The caller closes the Conn.

@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/instar-project/instar/internal/sdstore"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 
 	"github.com/spf13/cobra"
 )

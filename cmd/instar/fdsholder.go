@@ -13,7 +13,7 @@ import (
 	"syscall"
 
 	"github.com/instar-project/instar/internal/memfile"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 
 	"golang.org/x/sys/unix"
 )

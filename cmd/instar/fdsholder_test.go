@@ -10,7 +10,7 @@ import (
 
 	"github.com/instar-project/instar/internal/memfile"
 	"github.com/instar-project/instar/internal/sdstore"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 
 	"golang.org/x/sys/unix"
 )

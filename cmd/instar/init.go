@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/cmd/instar/internal/setup"
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/instar-project/instar/cmd/instar/internal/setup"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"

@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 
 	"github.com/spf13/cobra"
 )

@@ -4,8 +4,8 @@ import (
 	"context"
 	"strings"
 
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // runningPair is a service with its sockets and how it runs, as systemd has them and the

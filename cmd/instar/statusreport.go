@@ -7,10 +7,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
 )
 
 // The output of status --json. Its keys are promised, and documented in the help of

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
 )
 
 // The views of services in every state, side by side in testdata/status.txt.

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // view is the set of services that status looks at, with --watch again and again.

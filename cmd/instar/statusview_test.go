@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/instar-project/instar/status"
+	"github.com/instar-project/instar/internal/status"
 
 	"github.com/godbus/dbus/v5"
 )

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
 )
 
 // upgrade is that of one unit.

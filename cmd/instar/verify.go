@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 
 	"github.com/spf13/cobra"
 )

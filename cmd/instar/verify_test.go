@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/instar-project/instar/cmd/instar/internal/setup"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // Whatever stands in unit files, verify does not panic, its exit status fits, and it

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // target is a service to verify, with its sockets.

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/instar-project/instar/integration/proof"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // shown is the result on one version of systemd.

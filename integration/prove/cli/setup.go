@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/instar-project/instar/integration/stage"
-	"github.com/instar-project/instar/status"
+	"github.com/instar-project/instar/internal/status"
 )
 
 const (

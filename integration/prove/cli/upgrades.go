@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/integration/stage"
+	"github.com/instar-project/instar/internal/status"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/status"
 )
 
 const (

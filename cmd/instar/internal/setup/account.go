@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/instar-project/instar/status"
+	"github.com/instar-project/instar/internal/status"
 )
 
 // ErrTaken: there is an account of the service's name that is somebody else's.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // kinds maps a prefix of an address to the directive of that kind of socket.

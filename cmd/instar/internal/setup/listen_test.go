@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 func TestParseListen(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/instar-project/instar/status"
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/status"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // ErrNoUser: a service's name cannot be that of the user it would run as.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 func config(name string) Config {

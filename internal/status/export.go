@@ -7,29 +7,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/units"
 
 	"github.com/godbus/dbus/v5"
 )
 
-// Config says how a service shows itself. The zero value is right for a service
-// that systemd runs.
+// Config is that of package status, which says what its fields mean.
 type Config struct {
-	// Unit is the service's unit, such as "web.service". Empty: the one that this
-	// process's cgroup belongs to.
-	Unit string
-
-	// Name is the well-known name to own. Empty: that of the unit, see [Name].
-	Name string
-
-	// Address is where the bus is, as the D-Bus specification writes it. Empty: the
-	// bus of the manager that runs the unit, see [BusAddress].
+	Unit    string
+	Name    string
 	Address string
-
-	// Logger gets what gets in the way, a line each time that it changes. Nil:
-	// slog.Default().
-	Logger *slog.Logger
+	Logger  *slog.Logger
 }
 
 // Quiet is how long at least there is no PropertiesChanged after one.
@@ -41,21 +30,7 @@ const (
 	lastPause  = 30 * time.Second
 )
 
-// Exported returns run with its service on the bus, for [reload.Main]:
-//
-//	func main() { reload.Main(reload.Config{}, status.Exported(serve)) }
-//
-// It calls [Export] with the Config for a service that systemd runs, before run.
-func Exported(run func(ctx context.Context, svc *reload.Service) error) func(context.Context, *reload.Service) error {
-	return func(ctx context.Context, svc *reload.Service) error {
-		Export(ctx, svc, Config{Logger: svc.Config().Logger})
-		return run(ctx, svc)
-	}
-}
-
-// Export shows svc on the bus, until ctx ends or svc has no part in the service
-// any more. To be called before svc.Serve. It returns at once: whatever is wrong
-// with the bus, or with config, is logged, and the service goes on.
+// Export shows svc on the bus, until ctx ends or svc is over.
 func Export(ctx context.Context, svc *reload.Service, config Config) {
 	log := config.Logger
 	if log == nil {

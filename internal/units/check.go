@@ -101,7 +101,7 @@ func (s Service) check() error {
 			switch l.Directive {
 			case "ListenStream", "ListenDatagram", "ListenSequentialPacket":
 			default:
-				bad("Sockets[%d]: %q is no directive for a listener: use Stream, Datagram or SequentialPacket", i, l.Directive)
+				bad("Sockets[%d]: %q is no directive for a listener: use ListenStream, ListenDatagram or ListenSequentialPacket", i, l.Directive)
 			}
 			if l.Address == "" || !oneWord(l.Address) {
 				bad("Sockets[%d]: address %q is not one word", i, l.Address)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // note notes what a source sets, if it can be read.

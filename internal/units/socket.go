@@ -7,22 +7,12 @@ import "io/fs"
 // or a restart. The kernel caps it by net.core.somaxconn, see listen(2).
 const DefaultBacklog = 4096
 
-// Socket is one .socket unit: one name, under which the service asks for it,
-// and one or more addresses.
+// Socket is one .socket unit, as package units has it.
 type Socket struct {
-	// Name is FileDescriptorName=, what the service passes to
-	// reload.Service.Listener. It may not begin with "instar.".
-	Name string
-
-	// Listen are the addresses. At least one.
-	Listen []Listen
-
-	// Backlog is how many connections wait for accept(2). Zero:
-	// [DefaultBacklog]. No line for a socket that has only datagrams.
-	Backlog int
-
-	// Mode is the access mode of Unix sockets. Zero: 0666, systemd's own.
-	Mode fs.FileMode
+	Name    string
+	Listen  []Listen
+	Backlog int // zero: [DefaultBacklog]
+	Mode    fs.FileMode
 }
 
 // Listen is an address to listen on, see systemd.socket(5).

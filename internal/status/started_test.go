@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/units"
 )
 
 func TestStarted(t *testing.T) {

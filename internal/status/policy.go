@@ -6,12 +6,7 @@ import (
 	"strings"
 )
 
-// Policy is the policy that the system bus needs for the well-known name of a
-// service: root and the service's user may own it and call its methods, everyone
-// may read. user is the name or number of User=; it must be known when the bus
-// reads the file, see the package comment. Write it to
-// /usr/share/dbus-1/system.d/NAME.conf, or below /etc; dbus-daemon(1) has the
-// format. The bus reads it as soon as it is there.
+// Policy is the policy of the system bus for the well-known name of a service.
 func Policy(name, user string) (string, error) {
 	if err := checkName(name); err != nil {
 		return "", err

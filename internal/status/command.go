@@ -11,27 +11,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/units"
 )
 
-// Command is for [reload.Config.Command]: an upgrade starts what ExecStart= of the unit
-// says now, in what WorkingDirectory= says now, symlinks resolved anew, and with what
-// Environment= and EnvironmentFile= say now, after a `systemctl daemon-reload`. Without
-// it, an upgrade goes on with the arguments, the directory and the environment that
-// systemd has once started the service with.
-//
-//	svc, err := reload.Open(reload.Config{Command: status.Command})
-//
-// It asks the manager that runs the unit, on its bus; if that does not answer the
-// upgrade fails. Variables that the unit or one of its files does not set any more are
-// gone, if a generation has seen them there. What systemd sets by itself,
-// PassEnvironment= included, stays.
-//
-// What the service cannot have is in the verdict, see [reload.Verdict]: the variables of
-// an EnvironmentFile= that systemd reads as root and the service cannot read stay as
-// they are, and a credential whose source has changed is the one that was loaded at the
-// start, unless RefreshOnReload=credentials is set (systemd 260 and later).
+// Command asks systemd for the command of the next generation.
 func Command(ctx context.Context, svc *reload.Service) (reload.Command, error) {
 	unit, user, err := ownUnit()
 	if err != nil {

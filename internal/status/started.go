@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/units"
 )
 
 // started is how systemd has started the service, as generations pass it on: see

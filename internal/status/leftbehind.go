@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 // unreadFiles says which files of EnvironmentFile= a generation goes without, a line each.

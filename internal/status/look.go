@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/units"
 
 	"golang.org/x/sys/unix"
 )

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/units"
 )
 
 func TestUnreadFiles(t *testing.T) {

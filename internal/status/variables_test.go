@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/instar-project/instar/units"
+	"github.com/instar-project/instar/internal/units"
 )
 
 func TestFollow(t *testing.T) {
