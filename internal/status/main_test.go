@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/notify/notifytest"
 	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
@@ -186,7 +187,8 @@ func (b *bus) startUnit(build string) *unit {
 		b.t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), addressVariable+"="+b.address, behaviorVariable+"="+u.script, "GORACE=atexit_sleep_ms=0")
+	manager := notifytest.Start(b.t) // without one, a process started by hand is not upgraded
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+manager.Address(), addressVariable+"="+b.address, behaviorVariable+"="+u.script, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
