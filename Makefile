@@ -82,6 +82,10 @@ cli: tools ## the command line sets up working services and tells the truth, on 
 faults: tools ## every fault at every step of an upgrade under load, on systemd 254, 257 and 262 (BUSY=15: on a full machine)
 	@INSTAR_SYSTEMD=$${INSTAR_SYSTEMD:-$(VERSIONS)} $(PROVE) faults $(if $(BUSY),-busy $(BUSY))
 
+.PHONY: libraries
+libraries: tools ## 20 upgrades and 5 take backs of each kind under gRPC, DNS, SSE, WebSockets, fasthttp and SSH, on systemd 257
+	@$(PROVE) libraries
+
 .PHONY: soak
 soak: tools ## 1,000 upgrades in a row under load, a tenth of them to bad builds, on systemd 257
 	@$(PROVE) soak

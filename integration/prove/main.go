@@ -21,6 +21,7 @@ import (
 	"github.com/instar-project/instar/integration/prove/demo"
 	"github.com/instar-project/instar/integration/prove/faults"
 	"github.com/instar-project/instar/integration/prove/h2idle"
+	"github.com/instar-project/instar/integration/prove/libraries"
 	"github.com/instar-project/instar/integration/prove/soak"
 	"github.com/instar-project/instar/integration/prove/store"
 	"github.com/instar-project/instar/integration/stage"
@@ -36,6 +37,7 @@ var proofs = []struct {
 	{"faults", "every fault at every step of an upgrade", faults.Proof},
 	{"soak", "1,000 upgrades in a row", soak.Proof},
 	{"h2idle", "upgrades under idle connections of HTTP/2", h2idle.Proof},
+	{"libraries", "upgrades under the clients of other people's libraries", libraries.Proof},
 	{"core", "the cost of Instar, as ratios", core.Proof},
 }
 
@@ -49,7 +51,7 @@ func main() {
 	}
 	fmt.Fprintln(os.Stderr, "usage: go run ./prove NAME [FLAGS], of these names:")
 	for _, p := range proofs {
-		fmt.Fprintf(os.Stderr, "  %-8s %s\n", p.name, p.about)
+		fmt.Fprintf(os.Stderr, "  %-9s %s\n", p.name, p.about)
 	}
 	os.Exit(2)
 }

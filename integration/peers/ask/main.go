@@ -12,15 +12,24 @@ import (
 // clients by the protocol that they speak.
 var clients = map[string]func(ctx context.Context, address string, begun func(), t *tally.Tally) error{
 	"dns":         askDNS,
+	"dns-tcp":     askDNSInTime("tcp"),
+	"dns-udp":     askDNSInTime("udp"),
+	"events":      askEvents,
+	"fast":        askFast,
 	"grpc":        askGRPC,
 	"grpc-stream": askGRPCStream,
+	"grpc-told":   askGRPCTold,
+	"grpc-unary":  askUnary,
 	"h2":          askH2,
 	"h2c":         askH2C,
+	"heedless":    askHeedless,
 	"http":        askHTTP,
 	"http3":       askHTTP3,
 	"push":        askPush,
 	"slow":        askSlow,
 	"ssh":         askSSH,
+	"ssh-again":   askSSHAgain,
+	"websocket":   askWebSocket,
 }
 
 func main() {
