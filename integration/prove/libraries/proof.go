@@ -17,6 +17,10 @@ func Proof(flags *flag.FlagSet) proof.Run {
 	flags.IntVar(&plan.Upgrades, "upgrades", 20, "how many")
 	flags.IntVar(&plan.TakeBacks, "takebacks", 5, "how many of each kind")
 	return func(ctx context.Context, b *stage.Builder) error {
+		proof.Say("building the servers and clients of the libraries")
+		if err := Build(ctx, b); err != nil {
+			return err
+		}
 		return proof.On(ctx, machine.V257, b, func(ctx context.Context, s *stage.Stage) error {
 			report, err := Run(ctx, s, plan)
 			if err != nil {

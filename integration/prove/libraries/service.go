@@ -34,6 +34,16 @@ var sockets = map[string]struct{ directive, asked string }{
 // service is the service on its stage.
 type service struct{ *stage.Stage }
 
+// Build compiles the service and its clients, which takes a while the first time.
+func Build(ctx context.Context, b *stage.Builder) error {
+	for _, folder := range []string{"integration/peers/libraryd", "integration/peers/ask"} {
+		if _, err := b.Build(ctx, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // install compiles the service and its clients, and starts the service.
 func install(ctx context.Context, on *stage.Stage) (*service, error) {
 	s := &service{on}
