@@ -2,11 +2,14 @@ package integration
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // The whole path: from a .socket unit to a new version serving, both services
@@ -48,6 +51,46 @@ func upgradeUnderLoad(t *testing.T, s *site) {
 			t.Errorf("%s: NRestarts=%s", service, n)
 		}
 	}
+}
+
+// earlier is a revision whose services speak the protocol of the handover as the first
+// release will: the last one before the interfaces were reworked for it.
+const earlier = "d6bb9db"
+
+// Services go to the present build from an earlier one and back, under load.
+func TestUpgradeFromEarlierBuildAndBack(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		release := func(service, revision string) {
+			path, err := builder.BuildAt(s.ctx, revision, "examples/"+service, "version="+revision)
+			if errors.Is(err, stage.ErrNoRevision) {
+				t.Skip(err)
+			}
+			s.must(err)
+			s.must(s.manager.Host().CopyIn(path, s.binary(service), 0o755))
+		}
+		for _, service := range []string{"web", "echo"} {
+			release(service, earlier)
+			s.install(service)
+			s.must(s.manager.Start(s.ctx, service+".service"))
+		}
+		stop := s.load(true)
+		for upgrade := 1; upgrade <= 6; upgrade++ {
+			revision := []string{earlier, ""}[upgrade%2]
+			for _, service := range []string{"web", "echo"} {
+				release(service, revision)
+				s.upgrade(service)
+			}
+			if a := s.ask("/"); a.generation != 1+upgrade || (a.build == earlier) != (revision == earlier) {
+				t.Errorf("after upgrade %d to %q it answers as %+v", upgrade, revision, a)
+			}
+		}
+		stop()
+		for _, service := range []string{"web", "echo"} {
+			if n := s.show(service, "NRestarts"); n != "0" {
+				t.Errorf("%s: NRestarts=%s", service, n)
+			}
+		}
+	})
 }
 
 // A request in flight at a reload is answered by the predecessor, which exits then.

@@ -4,6 +4,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,20 +46,29 @@ func (b *Builder) Close() error { return os.RemoveAll(b.dir) }
 // string variable of its package main. The path it returns stays valid until Close.
 // Each package is built once for the same stamps.
 func (b *Builder) Build(ctx context.Context, folder string, stamps ...string) (path string, err error) {
+	return b.BuildAt(ctx, "", folder, stamps...)
+}
+
+// ErrNoRevision is the error of BuildAt where the source tree has no such history, as in
+// an archive or a shallow clone.
+var ErrNoRevision = errors.New("the source tree has no such revision")
+
+// BuildAt is Build of the source tree as it was at a revision of git(1); "" is now.
+func (b *Builder) BuildAt(ctx context.Context, revision, folder string, stamps ...string) (path string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ldflags := "-s -w"
 	for _, s := range stamps {
 		ldflags += " -X main." + s
 	}
-	key := folder + " " + ldflags
+	key := revision + " " + folder + " " + ldflags
 	if path, ok := b.done[key]; ok {
 		return path, nil
 	}
 	path = filepath.Join(b.dir, fmt.Sprintf("%s-%d", filepath.Base(folder), len(b.done)))
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", path)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if cmd.Dir, err = Source(ctx, folder); err != nil {
+	if cmd.Dir, err = b.source(ctx, revision, folder); err != nil {
 		return "", err
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -66,4 +76,35 @@ func (b *Builder) Build(ctx context.Context, folder string, stamps ...string) (p
 	}
 	b.done[key] = path
 	return path, nil
+}
+
+// source is where a folder lies as it was at a revision.
+func (b *Builder) source(ctx context.Context, revision, folder string) (dir string, err error) {
+	if revision == "" {
+		return Source(ctx, folder)
+	}
+	tree := filepath.Join(b.dir, "revision-"+revision)
+	if _, err := os.Stat(tree); err == nil {
+		return filepath.Join(tree, folder), nil
+	}
+	root, err := Source(ctx, ".")
+	if err != nil {
+		return "", err
+	}
+	if exec.CommandContext(ctx, "git", "-C", root, "cat-file", "-e", revision+"^{commit}").Run() != nil {
+		return "", fmt.Errorf("stage: %w: %s", ErrNoRevision, revision)
+	}
+	if err := os.Mkdir(tree, 0o755); err != nil {
+		return "", fmt.Errorf("stage: %w", err)
+	}
+	archive := filepath.Join(b.dir, revision+".tar")
+	for _, args := range [][]string{
+		{"git", "-C", root, "archive", "--output=" + archive, revision},
+		{"tar", "--extract", "--file=" + archive, "--directory=" + tree},
+	} {
+		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("stage: %s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return filepath.Join(tree, folder), nil
 }
