@@ -53,6 +53,12 @@
 // same reason never call File.Fd or net's File methods on its results, only
 // SyscallConn: they may switch the flag off for all of these.
 //
+// # What it uses of the process
+//
+// Take reads LISTEN_PID, LISTEN_PIDFDID, LISTEN_FDS and LISTEN_FDNAMES and unsets them. If
+// there is no socket it also reads SYSTEMD_EXEC_PID, to say why. The package has no init,
+// sets no variable and takes no signal.
+//
 // # Other descriptors
 //
 // Entries of systemd's file descriptor store arrive in the same list, after the

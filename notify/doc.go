@@ -59,6 +59,12 @@
 // (WatchdogSec=), and [Notifier.KeepAlive] pings it while a health function of
 // the service's own returns nil.
 //
+// # What it uses of the process
+//
+// Take reads NOTIFY_SOCKET and unsets it; [WatchdogInterval] reads WATCHDOG_USEC and
+// WATCHDOG_PID, and leaves them. The package has no init, sets no variable and takes no
+// signal.
+//
 // # Versions
 //
 // Man pages: sd_notify(3), sd_watchdog_enabled(3), systemd.service(5). systemd

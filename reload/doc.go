@@ -77,6 +77,42 @@
 // the sockets follow on that one. It hands its predecessor one end of a stream
 // where the runtime writes why it crashes, and keeps the other.
 //
+// # What it uses of the process
+//
+// Environment. Open reads these variables, and unsets the ones marked with a star, so that
+// no child takes them for its own:
+//
+//	LISTEN_PID*, LISTEN_PIDFDID*,
+//	LISTEN_FDS*, LISTEN_FDNAMES*     the sockets, see package activation
+//	NOTIFY_SOCKET*                   systemd's end, see package notify
+//	WATCHDOG_USEC, WATCHDOG_PID      the watchdog, see package notify
+//	FDSTORE                          how many entries the store may have
+//	SYSTEMD_EXEC_PID, INVOCATION_ID  whether systemd has started this process, and in which unit
+//	JOURNAL_STREAM                   whether stderr is the journal's; read at each entry
+//	INSTAR_HANDOVER_FD*              the handover socket of a successor
+//	INSTAR_PREFLIGHT_FD*             the socket of a process that is only asked
+//
+// It sets none in this process. A successor or a preflight gets the environment that
+// systemd has given this process, without LISTEN_*, WATCHDOG_PID, SYSTEMD_EXEC_PID and
+// MAINPID, and with its own INSTAR_…_FD; a successor also with NOTIFY_SOCKET.
+//
+// Package initialisation. Importing the package notes the arguments, the environment and the
+// working directory of this process, from /proc/self where that can be read, and duplicates
+// descriptors 0 to 2 to numbers from 10 on, close-on-exec. It starts nothing and changes
+// nothing else. Package status notes the time. The other packages do nothing.
+//
+// Signals. From Open on SIGHUP is the reload signal, but not in a process that was started
+// by hand. While Serve runs it is taken again every two seconds, in case the program has
+// called [signal.Reset] or [signal.Ignore]. SIGTERM and SIGINT, by hand SIGHUP too, stop the
+// service while Serve runs; before and after that they do what they do in any Go program.
+// Open takes no other signal. A stand-in blocks all signals and passes on those that it gets
+// instead of this process. SIGKILL goes to a successor that has failed, to an old generation
+// that is overdue, and to this process if it has drained, its program does not end, and the
+// main process has died.
+//
+// Of the runtime, Open uses [debug.SetCrashOutput] in a successor. Open does not change
+// GOMAXPROCS, limits, the umask, the working directory or os.Args.
+//
 // The steps are those of the state machine in internal/generation, which does
 // no I/O; this package is the shell around it. ARCHITECTURE.md follows an
 // upgrade through both.

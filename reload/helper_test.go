@@ -46,6 +46,7 @@ func behave(file string) int {
 		return 1
 	}
 	behaviour, argument, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	start := standin.Start
 	switch behaviour {
 	case "exit":
 		status, _ := strconv.Atoi(argument)
@@ -79,14 +80,14 @@ func behave(file string) int {
 		}
 	case "no-stand-in": // as if there were a limit, but for the third try
 		tries := 0
-		startStandIn = func() (*standin.Process, error) {
+		start = func() (*standin.Process, error) {
 			if tries++; tries < 3 {
 				return nil, errors.New("no " + argument)
 			}
 			return standin.Start()
 		}
 	case "tells-stand-in":
-		startStandIn = func() (*standin.Process, error) {
+		start = func() (*standin.Process, error) {
 			fmt.Fprintln(stderr, "a stand-in for a child of", os.Getppid())
 			return standin.Start()
 		}
@@ -94,6 +95,7 @@ func behave(file string) int {
 		handover.Current.Major = 2
 	}
 	Main(configure(behaviour, argument), func(ctx context.Context, svc *Service) error {
+		svc.startStandIn = start
 		return service(ctx, svc, behaviour, argument)
 	})
 	panic("Main has returned")

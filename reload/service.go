@@ -11,6 +11,7 @@ import (
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/oneline"
+	"github.com/instar-project/instar/internal/standin"
 	"github.com/instar-project/instar/notify"
 	"github.com/instar-project/instar/reload/internal/intake"
 )
@@ -56,6 +57,7 @@ func Open(config Config) (*Service, error) {
 		reloads:    make(chan os.Signal, 1),
 		preflights: make(chan struct{}, 1),
 	}
+	s.startStandIn = standin.Start
 	s.shell.init()
 	s.launcher.config, s.launcher.started, s.launcher.logs = &s.config, atStart, findLogs()
 	if config.Command != nil {

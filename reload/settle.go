@@ -29,9 +29,6 @@ const (
 	longestSettling  = time.Minute
 )
 
-// startStandIn is a variable for tests, in which it fails.
-var startStandIn = standin.Start
-
 // naming asks the goroutine of Serve to name a stand-in, and then this process.
 type naming struct {
 	standIn int         // its PID; 0: there is none
@@ -124,7 +121,7 @@ func (s *spare) end() {
 
 // poise makes ready for the end of the predecessor, and tells it.
 func (s *Service) poise(p *predecessor) {
-	one, err := startStandIn()
+	one, err := s.startStandIn()
 	if err != nil {
 		return // settle tries again, and says so
 	}
@@ -159,7 +156,7 @@ func (s *Service) standIn() (*standin.Process, error) {
 	if p := s.spare.take(); p != nil {
 		return p, nil
 	}
-	return startStandIn()
+	return s.startStandIn()
 }
 
 // name asks the goroutine of Serve to name a stand-in, and reports whether this process

@@ -14,6 +14,7 @@ import (
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/internal/generation"
+	"github.com/instar-project/instar/internal/standin"
 	"github.com/instar-project/instar/notify"
 	"github.com/instar-project/instar/reload/internal/intake"
 )
@@ -61,18 +62,21 @@ type shell struct {
 	verdicts  verdicts
 	followUps []generation.Event
 
-	servers    []*serving
-	reserve    reserve
-	starting   *starting  // the start of a successor that is under way; nil: none
-	starts     int        // how many there were in this attempt
-	successor  *successor // the last one started
-	attempt    int        // how many upgrades this line of main processes has tried
-	upgrade    upgrade    // the last one
-	drain      *drain     // the drain under way
-	watchdog   context.CancelFunc
-	settled    bool // systemd knows this process, a successor, as its child, or is about to
-	standIns   chan naming
-	spare      spare
+	servers   []*serving
+	reserve   reserve
+	starting  *starting  // the start of a successor that is under way; nil: none
+	starts    int        // how many there were in this attempt
+	successor *successor // the last one started
+	attempt   int        // how many upgrades this line of main processes has tried
+	upgrade   upgrade    // the last one
+	drain     *drain     // the drain under way
+	watchdog  context.CancelFunc
+	settled   bool // systemd knows this process, a successor, as its child, or is about to
+	standIns  chan naming
+	spare     spare
+
+	startStandIn func() (*standin.Process, error) // standin.Start
+
 	settling   atomic.Pointer[error] // why systemd may not know it as its child; nil: no reason
 	outcomes   chan started          // of a start
 	pulse      chan struct{}         // taken by the loop, as a sign of life

@@ -22,7 +22,6 @@ import (
 
 	"github.com/instar-project/instar/integration/faulty/inject"
 	"github.com/instar-project/instar/integration/faulty/units"
-	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/reload/httpdrain"
 )
@@ -36,7 +35,6 @@ var (
 	endTimeout   = "0s" // as the library has it
 	standby      = "0s" // as the library has it
 	linger       = "2s"
-	protocol     = "" // the version to speak; "": the present one
 )
 
 func main() {
@@ -47,11 +45,6 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if protocol != "" {
-		if err := handover.SpeakAs(protocol); err != nil {
-			return err
-		}
-	}
 	switch fault {
 	case "crash":
 		return errors.New("this build crashes at start")

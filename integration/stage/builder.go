@@ -43,8 +43,9 @@ func (b *Builder) Close() error { return os.RemoveAll(b.dir) }
 
 // Build builds the package in a folder of the source tree, such as "examples/web",
 // as its own module has it, static and with the stamps, each "name=value" for a
-// string variable of its package main. The path it returns stays valid until Close.
-// Each package is built once for the same stamps.
+// string variable of its package main. "protocol=1.99" is for a build that speaks that
+// version of the handover, "protocol=" for the present one. The path it returns stays valid
+// until Close. Each package is built once for the same stamps.
 func (b *Builder) Build(ctx context.Context, folder string, stamps ...string) (path string, err error) {
 	return b.BuildAt(ctx, "", folder, stamps...)
 }
@@ -58,15 +59,22 @@ func (b *Builder) BuildAt(ctx context.Context, revision, folder string, stamps .
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ldflags := "-s -w"
+	var tags string
 	for _, s := range stamps {
-		ldflags += " -X main." + s
+		switch version, ok := strings.CutPrefix(s, "protocol="); {
+		case !ok:
+			ldflags += " -X main." + s
+		case version != "":
+			tags = "instar_distant"
+			ldflags += " -X github.com/instar-project/instar/internal/handover.version=" + version
+		}
 	}
 	key := revision + " " + folder + " " + ldflags
 	if path, ok := b.done[key]; ok {
 		return path, nil
 	}
 	path = filepath.Join(b.dir, fmt.Sprintf("%s-%d", filepath.Base(folder), len(b.done)))
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", path)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", tags, "-ldflags", ldflags, "-o", path)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if cmd.Dir, err = b.source(ctx, revision, folder); err != nil {
 		return "", err

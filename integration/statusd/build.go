@@ -7,14 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/status"
 )
 
 var (
-	// protocol is the version that this build speaks; "": the present one.
-	protocol = ""
 	// follow, if it is anything, lets changed arguments and variables of the unit
 	// reach a successor.
 	follow = ""
@@ -22,9 +19,6 @@ var (
 
 // begin runs before Open.
 func begin() error {
-	if protocol != "" {
-		return handover.SpeakAs(protocol)
-	}
 	pause, err := time.ParseDuration(slow)
 	if err != nil {
 		return err

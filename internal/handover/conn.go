@@ -107,14 +107,7 @@ func (c *Conn) Send(m Message, fds ...int) error {
 	if err := c.sock.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
 		return fmt.Errorf("handover: send %s: %w", m.kind(), err)
 	}
-	if beyond != nil {
-		var before []byte
-		before, datagram = beyond(datagram)
-		if _, err := c.sock.Write(before); err != nil {
-			return fmt.Errorf("handover: send %s: %w", m.kind(), err)
-		}
-	}
-	if _, _, err := c.sock.WriteMsgUnix(datagram, rights, nil); err != nil {
+	if err := c.write(datagram, rights); err != nil {
 		return fmt.Errorf("handover: send %s: %w", m.kind(), err)
 	}
 	return nil

@@ -18,7 +18,7 @@ type Version struct {
 	Minor int `json:"minor"`
 }
 
-// Current is the version that this build speaks.
+// Current is the version that this build speaks; tests have builds of other versions.
 var Current = Version{Major: 1, Minor: 0}
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
