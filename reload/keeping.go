@@ -99,7 +99,7 @@ func (k *keeping) add(name string, keeper Keeper) error {
 	defer k.mu.Unlock()
 	for _, other := range k.keepers {
 		if other.name == name {
-			return fmt.Errorf("reload: the Keeper %q: %w", name, errTwoKeepers)
+			return fmt.Errorf("reload: there is a Keeper %q already", name)
 		}
 	}
 	k.keepers = append(k.keepers, &kept{name: name, keeper: keeper})

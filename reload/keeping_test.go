@@ -284,7 +284,7 @@ func TestKeepErrors(t *testing.T) {
 		keeper Keeper
 		say    string
 	}{
-		{"tickets", k, `"tickets": there is a Keeper of that name already`},
+		{"tickets", k, `there is a Keeper "tickets" already`},
 		{"", k, "already"},
 		{"a/b", k, "'/'"},
 		{strings.Repeat("n", 65), k, "64 bytes"},

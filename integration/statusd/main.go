@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/instar-project/instar/fdstore"
@@ -28,7 +29,7 @@ var (
 	dieAfter  = "0s" // how long it serves, if it dies serving
 	linger    = ""   // anything else: a connection lasts until its client ends it
 	own       = ""   // where it listens by itself
-	keeps     = ""   // anything else: it has a Keeper
+	keeps     = ""   // names of Keepers, with a comma between
 )
 
 func main() {
@@ -84,8 +85,10 @@ func run(ctx context.Context) error {
 		}
 	}
 	if keeps != "" {
-		if err := svc.Keep("", keeper{}); err != nil {
-			return err
+		for name := range strings.SplitSeq(keeps, ",") {
+			if err := svc.Keep(name, keeper(name)); err != nil {
+				return err
+			}
 		}
 	}
 	status.Export(ctx, svc, status.Config{})
@@ -97,11 +100,27 @@ func run(ctx context.Context) error {
 	}))
 }
 
-// keeper keeps nothing, but wants a store for it.
-type keeper struct{}
+// keeper keeps how often its state was adopted.
+type keeper string
 
-func (keeper) Adopt(context.Context, *fdstore.Store, reload.Origin) error { return nil }
-func (keeper) Park(context.Context, *fdstore.Store) error                 { return nil }
+const adoptions = "adoptions"
+
+func (k keeper) Adopt(ctx context.Context, store *fdstore.Store, from reload.Origin) error {
+	n, _, err := fdstore.Load[int](store, adoptions, 1)
+	if err != nil && !errors.Is(err, fdstore.ErrNotFound) && !errors.Is(err, fdstore.ErrNoStore) {
+		return err
+	}
+	slog.Info("adopts", "keeper", string(k), "from", from, "before", n)
+	if err := fdstore.Save(ctx, store, adoptions, 1, n+1); !errors.Is(err, fdstore.ErrNoStore) {
+		return err
+	}
+	return nil
+}
+
+func (k keeper) Park(context.Context, *fdstore.Store) error {
+	slog.Info("parks", "keeper", string(k))
+	return nil
+}
 
 // dieServing ends this process when it has served for a while.
 func dieServing(svc *reload.Service, life time.Duration) {
