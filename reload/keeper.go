@@ -54,7 +54,9 @@ type Keeper interface {
 
 	// Park puts what is not in the store yet there and lets go of it: no
 	// connection that is in the store is read or written any more, and those
-	// that were accepted on a Listener of the Service are closed. It is called
+	// that were accepted on a Listener of the Service are closed. Connections that stay
+	// with this process may still bring requests that need the state: for HTTP there is
+	// AskAgain of package httpdrain. Park is called
 	// when this generation accepts no more, for a successor or for the end of
 	// the service; and when a Keeper that adopts later fails. An error fails the upgrade;
 	// Adopt follows then, as it does after a take back. Park returns when ctx ends, which
