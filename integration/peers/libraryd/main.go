@@ -1,6 +1,6 @@
 // Command libraryd is one service with the servers of several libraries, each served as its
-// own documentation says and ended by what the library has for that. Whatever lasts is
-// told of the drain.
+// own documentation says and ended by its own graceful end. Connections that last are told
+// of the drain.
 //
 // It says on stderr when it has taken over, in microseconds since 1970. The file beside it
 // has the name of its build; two of these are bad, and their predecessor takes back.
@@ -21,7 +21,7 @@ import (
 // Bad builds.
 const (
 	unwell = "unwell" // says so on its probation
-	deaf   = "deaf"   // takes over, serves nobody, and dies
+	deaf   = "deaf"   // takes over, serves no client, and dies
 )
 
 // drainTimeout is longer than everything here takes that takes its end from a drain.

@@ -10,7 +10,7 @@ import (
 	coder "github.com/coder/websocket"
 )
 
-// push is what net/http pushes: server-sent events and a WebSocket, which say farewell
+// push is net/http with server-sent events and a WebSocket, which say farewell
 // when the server drains, and events that take no notice and are cut.
 func push(svc *reload.Service) (reload.Server, error) {
 	ln, err := svc.Listener("push")

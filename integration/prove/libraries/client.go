@@ -47,7 +47,7 @@ func start(ctx context.Context, s *stage.Stage, protocol, address string) (*clie
 	return c, nil
 }
 
-// end ends the client and returns what it has counted.
+// end ends the client and returns its counts.
 func (c *client) end() (tally, error) {
 	c.stdin.Close()
 	var counts map[string]int
@@ -57,10 +57,10 @@ func (c *client) end() (tally, error) {
 	return count(c.protocol, counts), c.cmd.Wait()
 }
 
-// tally is what a client has counted.
+// tally is the counts of a client.
 type tally struct {
 	done   int         // answers, and sessions that have finished
-	lost   int         // what was not answered, or not whole
+	lost   int         // requests without an answer, and answers that are not whole
 	told   []time.Time // when a connection was told to go
 	cut    []time.Time // when one was cut
 	losses []string    // the words for each kind of loss

@@ -1,6 +1,6 @@
 // Package libraries is make libraries: one service with the servers of several libraries
 // is upgraded again and again, and takes back, while the real clients of these libraries
-// ask it. Nothing may fail, and what lasts has to be told of the drain.
+// ask it. Nothing may fail, and every connection that lasts has to be told of the drain.
 package libraries
 
 import (
@@ -13,14 +13,14 @@ import (
 	"github.com/instar-project/instar/integration/stage"
 )
 
-// Plan is what to do.
+// Plan is the work of a run.
 type Plan struct {
 	Upgrades  int
 	TakeBacks int // of each kind: on probation, and in the drain
 	Say       func(format string, args ...any)
 }
 
-// Report is what came of it.
+// Report is the outcome of a run.
 type Report struct {
 	Systemd          string      `json:"systemd"`
 	Upgrades         int         `json:"upgrades"`
@@ -49,7 +49,7 @@ type Report struct {
 	Problems         proof.Lines `json:"problems"`
 }
 
-// clients by what they speak: the socket they ask, and how many connections each holds.
+// clients by protocol: the socket they ask, and how many connections each holds.
 var clients = map[string]struct {
 	socket string
 	hold   int
@@ -65,8 +65,8 @@ var clients = map[string]struct {
 	"ssh-again":  {"ssh", 4},
 }
 
-// Run carries out a plan on a stage. What is not as it should be is among the Problems;
-// the error says that it could not begin.
+// Run carries out a plan on a stage. Broken promises are among the Problems; the error says
+// that it could not begin.
 func Run(ctx context.Context, on *stage.Stage, p Plan) (Report, error) {
 	r := Report{Systemd: on.Image().Systemd}
 	began := time.Now()
@@ -110,7 +110,7 @@ type span struct{ from, to time.Time }
 
 func (s span) has(t time.Time) bool { return !t.Before(s.from) && !t.After(s.to) }
 
-// carryOut does what the plan says, the take backs spread among the upgrades.
+// carryOut carries out the plan, with the take backs spread among the upgrades.
 func (s *service) carryOut(ctx context.Context, p Plan, r *Report) (upgrades []span, err error) {
 	for n := 1; n <= p.Upgrades; n++ {
 		from := time.Now()
@@ -160,7 +160,7 @@ func (r *Report) sum(p Plan, tallies map[string]tally, upgrades []span, takeover
 	for n, upgrade := range upgrades {
 		i := slices.IndexFunc(takeovers, upgrade.has)
 		if i < 0 {
-			r.Problems.Add("nobody has said that upgrade %d was a takeover", n+1)
+			r.Problems.Add("no process has said that upgrade %d was a takeover", n+1)
 			continue
 		}
 		for _, protocol := range []string{"grpc-told", "events", "websocket"} {
