@@ -1,9 +1,11 @@
 package reload
 
 import (
+	"context"
 	"errors"
 	"net"
 
+	"github.com/instar-project/instar/reload/internal/drainctx"
 	"github.com/instar-project/instar/reload/internal/intake"
 )
 
@@ -13,13 +15,18 @@ import (
 // counts as being accepted, and no Park begins. So Park finds every connection that was
 // accepted, in whatever admit has put it.
 //
+// The context is that of [Streams]: done when this generation stops accepting.
+//
 // A process that is killed between accept(2) and admit's putting the connection into the
 // store loses it; it has answered nothing on it.
-func Admit(ln net.Listener, admit func(net.Conn)) Server { return &admission{ln, admit} }
+func Admit(ln net.Listener, admit func(ctx context.Context, c net.Conn)) Server {
+	return &admission{ln: ln, admit: admit}
+}
 
 type admission struct {
 	ln    net.Listener
-	admit func(net.Conn)
+	admit func(context.Context, net.Conn)
+	told  drainctx.Source
 }
 
 func (a *admission) Serve() error {
@@ -28,7 +35,7 @@ func (a *admission) Serve() error {
 		return errors.New("reload: Admit takes a listener of Service.Listener")
 	}
 	for {
-		_, err := ln.AcceptWith(a.admit)
+		_, err := ln.AcceptWith(func(c net.Conn) { a.admit(a.told.Context(), c) })
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
@@ -38,6 +45,6 @@ func (a *admission) Serve() error {
 	}
 }
 
-func (a *admission) Drain()       {}
-func (a *admission) Resume()      {}
-func (a *admission) Close() error { return a.ln.Close() }
+func (a *admission) Drain(d Drain) { a.told.Drain(d.Reason, d.Deadline) }
+func (a *admission) Resume()       { a.told.Resume() }
+func (a *admission) Close() error  { return a.ln.Close() }

@@ -127,7 +127,7 @@ func service(ctx context.Context, svc *Service, behaviour, argument string) erro
 		return err
 	}
 	if behaviour == "stream" { // and no packets
-		return svc.Serve(ctx, Streams(ln, func(c net.Conn) { converse(svc, c) }))
+		return svc.Serve(ctx, Streams(ln, func(_ context.Context, c net.Conn) { converse(svc, c) }))
 	}
 	pc, err := svc.PacketConn("udp")
 	if err != nil {
@@ -173,11 +173,11 @@ func service(ctx context.Context, svc *Service, behaviour, argument string) erro
 		}
 		f.Close()
 	case "linger": // when all is done
-		err := svc.Serve(ctx, Streams(ln, func(c net.Conn) { converse(svc, c) }))
+		err := svc.Serve(ctx, Streams(ln, func(_ context.Context, c net.Conn) { converse(svc, c) }))
 		svc.log.Info("lingers", "error", err)
 		select {}
 	case "admit-hangs":
-		return svc.Serve(ctx, Admit(ln, func(net.Conn) { select {} }))
+		return svc.Serve(ctx, Admit(ln, func(context.Context, net.Conn) { select {} }))
 	case "adopt-hangs", "adopt-fails", "park-hangs":
 		if err := svc.Keep("", badKeeper(behaviour)); err != nil {
 			return err
@@ -195,13 +195,13 @@ func service(ctx context.Context, svc *Service, behaviour, argument string) erro
 	if behaviour == "end-in-drain" {
 		packets = oneWay{packets}
 	}
-	return svc.Serve(ctx, Streams(ln, func(c net.Conn) { converse(svc, c) }), packets)
+	return svc.Serve(ctx, Streams(ln, func(_ context.Context, c net.Conn) { converse(svc, c) }), packets)
 }
 
 // oneWay is a server as most libraries have one: it ends in a drain, for good.
 type oneWay struct{ Server }
 
-func (s oneWay) Drain() { s.Close() }
+func (s oneWay) Drain(Drain) { s.Close() }
 
 // check is asked in a preflight.
 func check(ctx context.Context, behaviour, argument string) error {
@@ -300,6 +300,6 @@ func (k badKeeper) Park(context.Context, *fdstore.Store) error {
 type failingServer struct{}
 
 func (failingServer) Serve() error { return errors.New("no\nluck") }
-func (failingServer) Drain()       {}
+func (failingServer) Drain(Drain)  {}
 func (failingServer) Resume()      {}
 func (failingServer) Close() error { return nil }

@@ -96,7 +96,7 @@ func (s *Service) perform(a generation.Action) {
 	case generation.Drain:
 		s.beginDrain(a.Stopping)
 	case generation.Hurry:
-		s.hurryDrain()
+		s.drainServers(Drain{ErrStopping, s.drain.deadline})
 	case generation.Resume:
 		if err := s.endDrain(); err != nil {
 			s.followUps = append(s.followUps, generation.Event{Kind: generation.GaveUp, Err: err})
@@ -322,22 +322,23 @@ func (s *Service) passOn() {
 func (s *Service) beginDrain(stopping bool) {
 	s.spare.end()
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
-	d := &drain{cancel, s.intake.Sockets()}
+	deadline, _ := ctx.Deadline()
+	d := &drain{cancel, deadline, s.intake.Sockets()}
 	s.drain = d
 	parked := s.keeping.parked
 	if s.successor != nil {
 		s.mains.add(s.successor.line)
-		deadline, _ := ctx.Deadline()
 		go s.reportDrain(ctx.Done(), deadline)
 	}
 	if !stopping {
 		go s.awaitLasted(d)
 	}
 	s.log.Info("draining", "connections", s.intake.Connections(), "timeout", s.config.DrainTimeout)
-	var calls []call
-	for _, server := range s.servers {
-		calls = append(calls, server.drain(stopping))
+	reason := ErrHandedOver
+	if stopping {
+		reason = ErrStopping
 	}
+	calls := s.drainServers(Drain{reason, deadline})
 	go func() {
 		defer cancel()
 		// Nothing is known of what is in flight before every server knows of the drain.
@@ -355,11 +356,11 @@ func (s *Service) beginDrain(stopping bool) {
 	}()
 }
 
-// hurryDrain tells servers that drain that the service stops.
-func (s *Service) hurryDrain() {
+func (s *Service) drainServers(d Drain) (calls []call) {
 	for _, server := range s.servers {
-		server.hurry()
+		calls = append(calls, server.drain(d))
 	}
+	return calls
 }
 
 // awaitLasted waits for as long as the successor may need this process to take back.

@@ -1,9 +1,22 @@
 package reload
 
 import (
+	"context"
 	"errors"
 	"net"
+	"time"
+
+	"github.com/instar-project/instar/reload/internal/drainctx"
 )
+
+// Drain says why a server drains, and for how long.
+type Drain struct {
+	// Reason is ErrHandedOver or ErrStopping.
+	Reason error
+	// Deadline is when the connections that are left have been closed; see
+	// [Config].DrainTimeout.
+	Deadline time.Time
+}
 
 // A Server serves one or more of the service's sockets for as long as its
 // generation lives. [Streams] and [Packets] make one of a function; package
@@ -22,8 +35,12 @@ type Server interface {
 	// restarts the service, or the predecessor takes back.
 	Serve() error
 	// Drain begins the drain: nothing new is accepted any more, what is in
-	// flight should come to its end. It returns at once, within 5 s at most.
-	Drain()
+	// flight should come to its end. It returns at once, within 5 s at most. It may come
+	// before the call of Serve, whose goroutine has yet to run. It comes again, with
+	// ErrStopping and the same deadline, if a generation that has handed over is told to
+	// stop: nobody else accepts then, so there is no reason to keep a connection that has
+	// nothing to finish.
+	Drain(Drain)
 	// Resume ends a drain because this generation takes back; it returns like Drain,
 	// and comes after that has returned. Many servers cannot serve again, since Drain has
 	// ended their Serve or closed their sockets. They need do nothing here: where a server
@@ -36,26 +53,22 @@ type Server interface {
 	Close() error
 }
 
-// A Stopper is a Server that drains in another way when the service stops. Nobody else
-// accepts then, so it has no reason to keep connections that have nothing to finish:
-// a client is answered when the service has ended and systemd starts it anew.
-type Stopper interface {
-	Server
-	// Stop begins the drain of a stop: in the place of Drain, or after it if a
-	// generation that drains is told to stop. It returns at once.
-	Stop()
-}
-
 // Streams serves the connections of ln: each is handed to serve in a goroutine
-// of its own and closed when serve returns. serve is not told of a drain; it
-// ends when its connection does, or when the drain's deadline closes it.
-func Streams(ln net.Listener, serve func(net.Conn)) Server {
-	return &streams{ln, serve}
+// of its own and closed when serve returns.
+//
+// The context is done when this generation stops accepting: a connection that would last
+// can be ended then, and its client comes back to the next generation. [context.Cause]
+// is the Drain's Reason, and from then on the context's deadline is the Drain's. If the
+// generation takes back, new connections have a new context. A serve that takes no notice
+// ends when its connection does, or when the drain closes it at the deadline.
+func Streams(ln net.Listener, serve func(ctx context.Context, c net.Conn)) Server {
+	return &streams{ln: ln, serve: serve}
 }
 
 type streams struct {
 	ln    net.Listener
-	serve func(net.Conn)
+	serve func(context.Context, net.Conn)
+	told  drainctx.Source
 }
 
 func (s *streams) Serve() error {
@@ -67,16 +80,17 @@ func (s *streams) Serve() error {
 		if err != nil {
 			return err
 		}
+		ctx := s.told.Context()
 		go func() {
 			defer c.Close()
-			s.serve(c)
+			s.serve(ctx, c)
 		}()
 	}
 }
 
-func (s *streams) Drain()       {}
-func (s *streams) Resume()      {}
-func (s *streams) Close() error { return s.ln.Close() }
+func (s *streams) Drain(d Drain) { s.told.Drain(d.Reason, d.Deadline) }
+func (s *streams) Resume()       { s.told.Resume() }
+func (s *streams) Close() error  { return s.ln.Close() }
 
 // Packets serves the datagrams of pc one by one: answer gets each with its
 // sender, and what it returns is sent back; nil: nothing is. The datagram is
@@ -107,6 +121,6 @@ func (p *packets) Serve() error {
 	}
 }
 
-func (p *packets) Drain()       {}
+func (p *packets) Drain(Drain)  {}
 func (p *packets) Resume()      {}
 func (p *packets) Close() error { return p.pc.Close() }

@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"context"
 	"io"
 	"net"
 	"testing"
@@ -15,7 +16,7 @@ func TestStreams(t *testing.T) {
 	testkit.CheckLeaks(t)
 	ln, svc := tcpListener(t)
 	svc.intake.Open()
-	s := Streams(ln, func(c net.Conn) { io.WriteString(c, "served") })
+	s := Streams(ln, func(_ context.Context, c net.Conn) { io.WriteString(c, "served") })
 	ended := make(chan error)
 	go func() { ended <- s.Serve() }()
 	if answer, err := io.ReadAll(dial(t, ln.Addr())); string(answer) != "served" || err != nil {
@@ -71,22 +72,22 @@ func TestPackets(t *testing.T) {
 	}
 }
 
-// A Stopper is told a stop from a handover, at the beginning of the drain or in it.
-func TestStopper(t *testing.T) {
+// A server is told a stop from a handover, at the beginning of the drain or in it.
+func TestReasonOfADrain(t *testing.T) {
 	for name, test := range map[string]struct {
 		begin, then generation.Phase
 		want        string
 	}{
-		"a handover":          {generation.Draining, generation.Draining, "drain "},
-		"a stop":              {generation.Stopping, generation.Stopping, "stop "},
-		"a stop in the drain": {generation.Draining, generation.Stopping, "drain stop "},
+		"a handover":          {generation.Draining, generation.Draining, "handed over "},
+		"a stop":              {generation.Stopping, generation.Stopping, "stopping "},
+		"a stop in the drain": {generation.Draining, generation.Stopping, "handed over stopping "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := gated()
 			s.config = Config{DrainTimeout: time.Hour}
 			s.shell.init()
 			defer close(s.done)
-			told := &stopper{}
+			told := &hearing{}
 			s.servers = []*serving{newServing(s.log, 0, told)}
 			s.state.Phase = test.begin
 			s.beginDrain(test.begin == generation.Stopping)
@@ -97,14 +98,22 @@ func TestStopper(t *testing.T) {
 			if told.told != test.want {
 				t.Errorf("it was told %q, want %q", told.told, test.want)
 			}
+			for _, at := range told.deadlines {
+				if at != s.drain.deadline || time.Until(at) <= 0 {
+					t.Errorf("it was told of the deadline %v, want %v", at, s.drain.deadline)
+				}
+			}
 		})
 	}
 }
 
-type stopper struct {
+type hearing struct {
 	failingServer
-	told string
+	told      string
+	deadlines []time.Time
 }
 
-func (s *stopper) Drain() { s.told += "drain " }
-func (s *stopper) Stop()  { s.told += "stop " }
+func (s *hearing) Drain(d Drain) {
+	s.told += map[error]string{ErrHandedOver: "handed over ", ErrStopping: "stopping "}[d.Reason]
+	s.deadlines = append(s.deadlines, d.Deadline)
+}

@@ -22,7 +22,7 @@ type serving struct {
 	name   string
 	log    *slog.Logger
 	over   chan struct{} // closed when Serve has returned
-	last   chan struct{} // closed when the last call of Drain, Stop or Resume has
+	last   chan struct{} // closed when the last call of Drain or Resume has
 
 	mu    sync.Mutex
 	asked bool // to come to its end
@@ -74,20 +74,10 @@ type call struct {
 	returned <-chan struct{}
 }
 
-// drain begins a drain, or that of a stop.
-func (s *serving) drain(stopping bool) call {
+// drain begins a drain, or says in one that the service stops.
+func (s *serving) drain(d Drain) call {
 	s.ask(true)
-	if stopper, ok := s.server.(Stopper); ok && stopping {
-		return s.inTurn("Stop", stopper.Stop)
-	}
-	return s.inTurn("Drain", s.server.Drain)
-}
-
-// hurry tells a server that drains that the service stops.
-func (s *serving) hurry() {
-	if stopper, ok := s.server.(Stopper); ok {
-		s.inTurn("Stop", stopper.Stop)
-	}
+	return s.inTurn("Drain", func() { s.server.Drain(d) })
 }
 
 func (s *serving) resume() call {

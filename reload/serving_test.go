@@ -29,7 +29,7 @@ func newScriptedServer() *scriptedServer {
 }
 
 func (s *scriptedServer) Serve() error { return <-s.ends }
-func (s *scriptedServer) Drain()       { s.drain() }
+func (s *scriptedServer) Drain(Drain)  { s.drain() }
 func (s *scriptedServer) Resume()      { s.resume() }
 func (s *scriptedServer) Close() error { s.close(); return errors.New("closed already") }
 
@@ -43,11 +43,11 @@ func TestEndOfAServer(t *testing.T) {
 	}{
 		"nil, unasked":                  {func(*serving) {}, nil, "server 1 (*reload.scriptedServer) has returned before Drain or Close"},
 		"an error, unasked":             {func(*serving) {}, errors.New("no luck"), "no luck"},
-		"nil after Drain":               {func(s *serving) { s.drain(false) }, nil, ""},
-		"an error after Drain":          {func(s *serving) { s.drain(false) }, errors.New("server closed"), ""},
+		"nil after Drain":               {func(s *serving) { s.drain(Drain{}) }, nil, ""},
+		"an error after Drain":          {func(s *serving) { s.drain(Drain{}) }, errors.New("server closed"), ""},
 		"nil after Close":               {func(s *serving) { s.close() }, nil, ""},
-		"nil after Drain and Resume":    {func(s *serving) { s.drain(false); s.resume() }, nil, "before Drain or Close"},
-		"Drain, Resume and Drain again": {func(s *serving) { s.drain(false); s.resume(); s.drain(false) }, nil, ""},
+		"nil after Drain and Resume":    {func(s *serving) { s.drain(Drain{}); s.resume() }, nil, "before Drain or Close"},
+		"Drain, Resume and Drain again": {func(s *serving) { s.drain(Drain{}); s.resume(); s.drain(Drain{}) }, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.CheckLeaks(t)
@@ -81,7 +81,7 @@ func TestServersThatHang(t *testing.T) {
 			call func() error
 			want []string
 		}{
-			{func() error { return await(context.Background(), []call{serving.drain(false)}) }, []string{"Drain"}},
+			{func() error { return await(context.Background(), []call{serving.drain(Drain{})}) }, []string{"Drain"}},
 			{func() error { return s.resumeServers(nil) }, []string{"Resume"}}, // it waits for its turn
 			{s.shut, []string{"Close", "Serve"}},
 		} {
@@ -130,7 +130,7 @@ func TestResumeNeedsEverySocket(t *testing.T) {
 			}
 			s.servers = append(s.servers, server.serving())
 			open := s.intake.Sockets()
-			if err := await(t.Context(), []call{s.servers[0].drain(false)}); err != nil {
+			if err := await(t.Context(), []call{s.servers[0].drain(Drain{})}); err != nil {
 				t.Fatal(err)
 			}
 			err := s.resumeServers(open)
@@ -187,7 +187,7 @@ func TestServerThatHasFailedDoesNotResume(t *testing.T) {
 	if err := serving.serve(); err == nil {
 		t.Error("its failure is none")
 	}
-	serving.drain(false)
+	serving.drain(Drain{})
 	if err := s.resumeServers(nil); err == nil || !strings.Contains(err.Error(), "cannot serve again") {
 		t.Errorf("%v", err)
 	}

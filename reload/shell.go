@@ -99,8 +99,9 @@ type posted struct {
 
 // drain is one period of draining.
 type drain struct {
-	cancel  context.CancelFunc
-	sockets map[string]bool // that the application had open when it began
+	cancel   context.CancelFunc
+	deadline time.Time
+	sockets  map[string]bool // that the application had open when it began
 }
 
 func (sh *shell) init() {

@@ -16,6 +16,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"time"
 
@@ -55,7 +56,7 @@ func run(ctx context.Context) error {
 	}
 	var servers []reload.Server
 	for _, ln := range listeners {
-		servers = append(servers, reload.Admit(ln, h.admit))
+		servers = append(servers, reload.Admit(ln, func(_ context.Context, c net.Conn) { h.admit(c) }))
 	}
 	return svc.Serve(ctx, servers...)
 }

@@ -47,11 +47,11 @@ func run(ctx context.Context) error {
 		return fmt.Appendf(nil, "%d %s", svc.Generation(), question)
 	}
 	servers := []reload.Server{
-		reload.Streams(packets, func(c net.Conn) { echoPackets(c, answer) }),
+		reload.Streams(packets, func(_ context.Context, c net.Conn) { echoPackets(c, answer) }),
 		reload.Packets(udp, func(datagram []byte, _ net.Addr) []byte { return answer(datagram) }),
 	}
 	for _, ln := range streams {
-		servers = append(servers, reload.Streams(ln, func(c net.Conn) { echoLines(c, answer) }))
+		servers = append(servers, reload.Streams(ln, func(_ context.Context, c net.Conn) { echoLines(c, answer) }))
 	}
 	return svc.Serve(ctx, servers...)
 }

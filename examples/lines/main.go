@@ -21,7 +21,7 @@ func serve(ctx context.Context, svc *reload.Service) error {
 	return svc.Serve(ctx, reload.Streams(ln, answer))
 }
 
-func answer(c net.Conn) {
+func answer(_ context.Context, c net.Conn) {
 	in := bufio.NewReader(c)
 	for line, err := in.ReadString('\n'); err == nil; line, err = in.ReadString('\n') {
 		c.Write([]byte(strings.ToUpper(line)))

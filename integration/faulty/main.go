@@ -138,8 +138,8 @@ func (f *fragile) Serve() error {
 	}
 }
 
-func (f *fragile) Drain()  {}
-func (f *fragile) Resume() {}
+func (f *fragile) Drain(reload.Drain) {}
+func (f *fragile) Resume()            {}
 
 func (f *fragile) Close() error {
 	close(f.closed)

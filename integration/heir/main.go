@@ -51,7 +51,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	status.Export(ctx, svc, status.Config{})
-	return svc.Serve(ctx, reload.Streams(ln, func(c net.Conn) {
+	return svc.Serve(ctx, reload.Streams(ln, func(_ context.Context, c net.Conn) {
 		for questions := bufio.NewScanner(c); questions.Scan(); {
 			fmt.Fprintln(c, svc.Build(), answer(questions.Text()))
 		}

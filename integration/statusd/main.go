@@ -92,7 +92,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	status.Export(ctx, svc, status.Config{})
-	return svc.Serve(ctx, reload.Streams(ln, func(c net.Conn) {
+	return svc.Serve(ctx, reload.Streams(ln, func(_ context.Context, c net.Conn) {
 		fmt.Fprintln(c, svc.Generation(), svc.Build(), started())
 		if linger != "" {
 			_, _ = io.Copy(io.Discard, c)

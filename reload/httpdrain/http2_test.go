@@ -38,7 +38,7 @@ func TestGoAwayWhenIdle(t *testing.T) {
 			s := start(t, forEver, 1, way.serve)
 			c := way.dial(s).http2()
 			c.wantAnswer("/", "fast")
-			s.Drain()
+			s.Drain(handedOver)
 			<-c.goneAway
 			if way.slow {
 				c.wantEnd()
@@ -48,7 +48,7 @@ func TestGoAwayWhenIdle(t *testing.T) {
 			c = way.dial(s).http2()
 			c.wantAnswer("/", "fast")
 			c.wantAnswer("/", "fast")
-			s.Drain()
+			s.Drain(handedOver)
 			<-c.goneAway
 		})
 	}
@@ -69,7 +69,7 @@ func TestGoAwayWhenBusy(t *testing.T) {
 				}()
 				<-s.inside
 			}
-			s.Drain()
+			s.Drain(handedOver)
 			<-c.goneAway
 			s.release <- struct{}{}
 			s.release <- struct{}{}
@@ -92,7 +92,7 @@ func TestRequestCrossesGoAway(t *testing.T) {
 			const get = "\x82\x86\x84\x41\x01x" // GET http://x/, by the static table
 			io.WriteString(c, preface+settings)
 			c.wantFrame(4, "")
-			s.Drain()
+			s.Drain(handedOver)
 			c.wantFrame(7, "\x7f\xff\xff\xff\x00\x00\x00\x00")
 			if name == "a handler that upgrades" {
 				last = "\x00\x00\x00\x03" // 1 is the request that was upgraded
@@ -134,7 +134,7 @@ func TestGoAwayWhenLate(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, short, 1, way.serve)
-			s.Drain()
+			s.Drain(handedOver)
 			c := way.dial(s).http2()
 			<-c.goneAway
 		})

@@ -32,13 +32,17 @@
 // A stream of server-sent events or a WebSocket would keep its generation until
 // reload.Config.DrainTimeout, and be cut then. Functions that were registered by
 // http.Server.RegisterOnShutdown are called when a drain begins, as Shutdown calls
-// them. A handler may wait for [Draining] instead:
+// them, so a hub that is written for net/http needs no change. A handler may use the
+// context of [Draining] instead:
 //
-//	select {
-//	case event := <-events:
-//		…
-//	case <-httpdrain.Draining(r.Context()):
-//		return // the client connects again, to the next generation
+//	ctx := httpdrain.Draining(r.Context())
+//	for {
+//		select {
+//		case event := <-events:
+//			…
+//		case <-ctx.Done():
+//			return // the client connects again, to the next generation
+//		}
 //	}
 //
 // # State that is parked
@@ -78,6 +82,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/reload/internal/drainctx"
 )
 
 // DefaultLinger is long for a client that has a next request, and short for a
@@ -104,15 +109,16 @@ type Server struct {
 	conns     table
 	draining  atomic.Bool
 
+	told drainctx.Source
+
 	mu     sync.Mutex
-	begun  chan struct{} // closed when the drain begins
 	began  time.Time
 	linger time.Duration // of the drain under way
 	sweep  *time.Timer   // runs while draining
 	hooks  *time.Timer   // of the user's server
 }
 
-var _ reload.Stopper = (*Server)(nil)
+var _ reload.Server = (*Server)(nil)
 
 // New makes a reload.Server that serves on listeners, those of
 // reload.Service.Listener or TLS listeners around them, as server is set when
@@ -126,7 +132,6 @@ func New(server *http.Server, listeners ...net.Listener) *Server {
 		user:      server,
 		front:     new(http.Server),
 		conns:     newTable(),
-		begun:     make(chan struct{}),
 	}
 }
 
@@ -151,11 +156,15 @@ func (s *Server) Serve() error {
 	return errors.Join(errs...)
 }
 
-// Drain makes the server a lame duck, after a handover.
-func (s *Server) Drain() { s.drain(s.lingers()) }
-
-// Stop makes the server a lame duck for a short time.
-func (s *Server) Stop() { s.drain(min(s.lingers(), stopLinger)) }
+// Drain makes the server a lame duck: for a short time if the service stops.
+func (s *Server) Drain(d reload.Drain) {
+	s.told.Drain(d.Reason, d.Deadline)
+	linger := s.lingers()
+	if errors.Is(d.Reason, reload.ErrStopping) {
+		linger = min(linger, stopLinger)
+	}
+	s.drain(linger)
+}
 
 func (s *Server) lingers() time.Duration {
 	if s.Linger == 0 {
@@ -176,7 +185,6 @@ func (s *Server) drain(linger time.Duration) {
 		return
 	}
 	s.began = time.Now()
-	close(s.begun)
 	for _, c := range s.conns.allHTTP2() {
 		c.sayGoAway(s.patience())
 	}
@@ -214,7 +222,7 @@ func (s *Server) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.draining.Store(false)
-	s.begun = make(chan struct{})
+	s.told.Resume()
 	s.sweep.Stop()
 	s.hooks.Stop()
 }
@@ -231,17 +239,19 @@ func (s *Server) Close() error {
 	return s.front.Close()
 }
 
-// Draining returns a channel that is closed when the server of a request begins to
-// drain: an answer without an end is to end then. ctx is the request's context, or one
-// derived from it; the channel is nil for any other.
-func Draining(ctx context.Context) <-chan struct{} {
+// Draining returns a copy of a request's context that is done as well when the server
+// begins to drain: an answer without an end is to end then. [context.Cause] tells the
+// drain, reload.ErrHandedOver or reload.ErrStopping, from the end of the request, and in
+// a drain the deadline is that of the drain, by which the connection is closed. The
+// request's own context is not cancelled by a drain.
+//
+// ctx may be derived from the request's context. One that is not is returned as it is.
+func Draining(ctx context.Context) context.Context {
 	s, ok := ctx.Value(contextKey{}).(*Server)
 	if !ok {
-		return nil
+		return ctx
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.begun
+	return s.told.Within(ctx)
 }
 
 // contextKey is the key of the *Server in the context of its requests.

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/instar-project/instar/reload"
 )
 
 // limit is longer than any machine needs: no test measures time with it.
@@ -127,13 +129,18 @@ func (c *client) wantEnd() {
 
 const forEver, notAtAll = time.Hour, time.Millisecond
 
+var (
+	handedOver = reload.Drain{Reason: reload.ErrHandedOver, Deadline: time.Now().Add(forEver)}
+	stopping   = reload.Drain{Reason: reload.ErrStopping, Deadline: handedOver.Deadline}
+)
+
 // A client is told to go, with the answer to a request that it may send yet.
 func TestDrainTellsTheClient(t *testing.T) {
 	s := start(t, forEver, 1)
 	idle, fresh := s.dial(), s.dial()
 	idle.ask("/")
 	idle.wantAnswer("fast", false)
-	s.Drain()
+	s.Drain(handedOver)
 	idle.ask("/")
 	idle.wantAnswer("fast", true)
 	idle.wantEnd()
@@ -154,7 +161,7 @@ func TestRequestUnderWayIsAnswered(t *testing.T) {
 			idle.wantAnswer("fast", false)
 			busy.ask("/slow")
 			<-s.inside
-			s.Drain()
+			s.Drain(handedOver)
 			if linger == notAtAll {
 				idle.wantEnd()
 			}
@@ -174,7 +181,7 @@ func TestAnswerUnderWayLingers(t *testing.T) {
 			c := s.dial()
 			c.ask("/begun")
 			<-s.inside
-			s.Drain()
+			s.Drain(handedOver)
 			s.release <- struct{}{}
 			c.wantAnswer("begun", false)
 			if linger == notAtAll {
@@ -195,7 +202,7 @@ func TestResume(t *testing.T) {
 			c := s.dial()
 			c.ask("/")
 			c.wantAnswer("fast", false)
-			s.Drain()
+			s.Drain(handedOver)
 			if linger == notAtAll {
 				c.wantEnd()
 				c = s.dial()
@@ -206,7 +213,7 @@ func TestResume(t *testing.T) {
 				c.wantAnswer("fast", false)
 			}
 			// It can drain again.
-			s.Drain()
+			s.Drain(handedOver)
 			if linger == notAtAll {
 				c.wantEnd()
 				return
@@ -223,7 +230,7 @@ func TestCloseEndsWhatIsInFlight(t *testing.T) {
 	c := s.dial()
 	c.ask("/")
 	c.wantAnswer("fast", false)
-	s.Drain()
+	s.Drain(handedOver)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

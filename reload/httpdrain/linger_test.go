@@ -1,6 +1,8 @@
 package httpdrain
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/internal/testkit"
+	"github.com/instar-project/instar/reload"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +33,7 @@ func TestHeaderOnItsWay(t *testing.T) {
 	}
 	begin(first)
 	begin(later)
-	s.Drain()
+	s.Drain(handedOver)
 	idle.wantEnd() // so Linger is over
 	for _, c := range []*client{first, later} {
 		io.WriteString(c, "st: x\r\n\r\n")
@@ -48,7 +51,7 @@ func TestRequestUnread(t *testing.T) {
 	c, idle := s.dial(), s.dial()
 	c.ask("/")
 	<-arrived
-	s.Drain()
+	s.Drain(handedOver)
 	idle.wantEnd() // so Linger is over
 	close(look)
 	c.wantAnswer("fast", true)
@@ -135,7 +138,7 @@ func TestLingerOverTLS(t *testing.T) {
 	reads := s.reads()
 	io.WriteString(begun, "GET / HTTP/1.1\r\nHo")
 	testkit.Eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
-	s.Drain()
+	s.Drain(handedOver)
 	fresh.wantEnd()
 	idle.wantEnd()
 	io.WriteString(begun, "st: x\r\n\r\n")
@@ -164,7 +167,7 @@ func TestLingerOfWrapped(t *testing.T) {
 			reads := s.reads()
 			io.WriteString(begun, "GET / HTTP/1.1\r\nHo")
 			testkit.Eventually(t, "the server has read half a header", func() bool { return s.reads() > reads })
-			s.Drain()
+			s.Drain(handedOver)
 			idle.wantEnd()
 			io.WriteString(begun, "st: x\r\n\r\n")
 			begun.wantAnswer("fast", true)
@@ -213,7 +216,7 @@ func TestClosingBlocksNobody(t *testing.T) {
 	busy.ask("/begun")
 	<-s.inside
 	close(deaf.ears)
-	s.Drain()
+	s.Drain(handedOver)
 	<-deaf.spokenTo
 	s.release <- struct{}{}
 	busy.wantAnswer("begun", false)
@@ -275,7 +278,7 @@ func TestStop(t *testing.T) {
 	idle := s.dial()
 	idle.ask("/")
 	idle.wantAnswer("fast", false)
-	s.Stop()
+	s.Drain(stopping)
 	idle.wantEnd()
 }
 
@@ -285,8 +288,8 @@ func TestStopInDrain(t *testing.T) {
 	idle := s.dial()
 	idle.ask("/")
 	idle.wantAnswer("fast", false)
-	s.Drain()
-	s.Stop()
+	s.Drain(handedOver)
+	s.Drain(stopping)
 	idle.wantEnd()
 }
 
@@ -372,7 +375,7 @@ func TestAnswerIsWhole(t *testing.T) {
 	io.WriteString(c, "POST /limited HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nab")
 	c.wantAnswer("too large\n", true)
 	c = s.dial()
-	s.Drain()
+	s.Drain(handedOver)
 	c.ask("/hints")
 	c.wantAnswer("", false)
 	c.wantAnswer("", true)
@@ -395,8 +398,12 @@ func TestHooks(t *testing.T) {
 				return
 			}
 			waiting <- struct{}{}
-			<-Draining(r.Context())
-			io.WriteString(w, "bye")
+			ctx := Draining(r.Context())
+			<-ctx.Done()
+			if at, ok := ctx.Deadline(); !ok || !at.Equal(handedOver.Deadline) || r.Context().Err() != nil {
+				io.WriteString(w, "wrong: ")
+			}
+			fmt.Fprint(w, context.Cause(ctx))
 		})
 		return listeners
 	})
@@ -407,9 +414,9 @@ func TestHooks(t *testing.T) {
 		events := s.dial()
 		events.ask("/events")
 		<-waiting
-		s.Drain()
-		s.Stop()
-		events.wantAnswer("bye", true)
+		s.Drain(handedOver)
+		s.Drain(stopping)
+		events.wantAnswer(reload.ErrHandedOver.Error(), true)
 		<-ran
 		s.Resume()
 	}
@@ -420,7 +427,7 @@ func TestHooks(t *testing.T) {
 		t.Error("a function ran twice in a drain")
 	default:
 	}
-	if Draining(t.Context()) != nil {
-		t.Error("a context of nobody's has a server")
+	if ctx := t.Context(); Draining(ctx) != ctx {
+		t.Error("a context that is no request's has a drain")
 	}
 }

@@ -49,7 +49,7 @@ func run() error {
 // server is the adapter that one writes after a look at the methods of both.
 type server struct{ *dns.Server }
 
-func (s server) Serve() error { return s.ActivateAndServe() }
-func (s server) Drain()       {}
-func (s server) Resume()      {}
-func (s server) Close() error { return s.Shutdown() }
+func (s server) Serve() error       { return s.ActivateAndServe() }
+func (s server) Drain(reload.Drain) {}
+func (s server) Resume()            {}
+func (s server) Close() error       { return s.Shutdown() }

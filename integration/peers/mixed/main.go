@@ -74,30 +74,30 @@ type grpcServer struct {
 	ln net.Listener
 }
 
-func (s grpcServer) Serve() error { return s.Server.Serve(s.ln) }
-func (s grpcServer) Drain()       { go s.GracefulStop() }
-func (s grpcServer) Resume()      {}
-func (s grpcServer) Close() error { s.Stop(); return nil }
+func (s grpcServer) Serve() error       { return s.Server.Serve(s.ln) }
+func (s grpcServer) Drain(reload.Drain) { go s.GracefulStop() }
+func (s grpcServer) Resume()            {}
+func (s grpcServer) Close() error       { s.Stop(); return nil }
 
 type fastServer struct {
 	*fasthttp.Server
 	ln net.Listener
 }
 
-func (s fastServer) Serve() error { return s.Server.Serve(s.ln) }
-func (s fastServer) Drain()       { go s.Shutdown() }
-func (s fastServer) Resume()      {}
-func (s fastServer) Close() error { return s.Shutdown() }
+func (s fastServer) Serve() error       { return s.Server.Serve(s.ln) }
+func (s fastServer) Drain(reload.Drain) { go s.Shutdown() }
+func (s fastServer) Resume()            {}
+func (s fastServer) Close() error       { return s.Shutdown() }
 
 type sshServer struct {
 	*ssh.Server
 	ln net.Listener
 }
 
-func (s sshServer) Serve() error { return s.Server.Serve(s.ln) }
-func (s sshServer) Drain()       { go s.Shutdown(context.Background()) }
-func (s sshServer) Resume()      {}
-func (s sshServer) Close() error { return s.Server.Close() }
+func (s sshServer) Serve() error       { return s.Server.Serve(s.ln) }
+func (s sshServer) Drain(reload.Drain) { go s.Shutdown(context.Background()) }
+func (s sshServer) Resume()            {}
+func (s sshServer) Close() error       { return s.Server.Close() }
 
 // healthServer has a call and a stream; the header says which generation answers.
 type healthServer struct {

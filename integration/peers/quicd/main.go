@@ -76,9 +76,9 @@ type quicServer struct {
 	listener *quic.EarlyListener
 }
 
-func (s quicServer) Serve() error { return s.ServeListener(s.listener) }
-func (s quicServer) Drain()       {}
-func (s quicServer) Resume()      {}
+func (s quicServer) Serve() error       { return s.ServeListener(s.listener) }
+func (s quicServer) Drain(reload.Drain) {}
+func (s quicServer) Resume()            {}
 
 func selfSigned() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

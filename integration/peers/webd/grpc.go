@@ -33,10 +33,7 @@ func (c checker) Watch(_ *grpc_health_v1.HealthCheckRequest, stream grpc_health_
 	if err := stream.Send(serving); err != nil {
 		return err
 	}
-	select {
-	case <-httpdrain.Draining(stream.Context()):
-	case <-stream.Context().Done():
-	}
+	<-httpdrain.Draining(stream.Context()).Done()
 	return nil
 }
 

@@ -53,10 +53,9 @@ func push(svc *reload.Service) *http.Server {
 		w.Header().Set("Connection", "close") // an EventSource makes another one anyway
 		fmt.Fprintf(w, "data: %s\n\n", sign(svc))
 		http.NewResponseController(w).Flush()
-		select {
-		case <-httpdrain.Draining(r.Context()):
+		<-httpdrain.Draining(r.Context()).Done()
+		if r.Context().Err() == nil { // else it is the client that has gone
 			fmt.Fprint(w, "event: bye\ndata:\n\n")
-		case <-r.Context().Done():
 		}
 	})
 	return server
