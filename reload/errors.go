@@ -36,14 +36,6 @@ var (
 	ErrNaming = errors.New("systemd could not be told of the new main process")
 )
 
-// Why a generation drains; see [Drain].
-var (
-	// ErrHandedOver: another generation accepts.
-	ErrHandedOver = errors.New("another generation of the service has taken over")
-	// ErrStopping: the service stops, so nobody accepts.
-	ErrStopping = errors.New("the service stops")
-)
-
 // ErrServed is what a second call of Serve, or one after Close, returns.
 var ErrServed = errors.New("reload: Serve was called before")
 

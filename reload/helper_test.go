@@ -226,6 +226,8 @@ func converse(svc *Service, c net.Conn) {
 		switch questions.Text() {
 		case "who":
 			fmt.Fprintln(c, svc.Generation(), svc.Phase())
+		case "draining":
+			fmt.Fprintln(c, len(svc.Draining()))
 		case "preflight":
 			fmt.Fprintln(c, svc.Preflight(context.Background()))
 		case "command":

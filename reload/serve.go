@@ -25,9 +25,10 @@ const reloadSignal = syscall.SIGHUP
 //
 // Serve returns nil when this generation has handed over and drained, or was
 // told to stop, by SIGTERM, SIGINT or the end of ctx, and has drained: the program is
-// to end then. It returns an error when a server fails, hangs when it is closed, or cannot
-// serve again after a take back, when the predecessor goes before it has handed over, or
-// when Serve or Close was called before.
+// to end then. A second such signal to the main process cuts every connection at once,
+// those of older generations as well. It returns an error when a server fails, hangs when
+// it is closed, or cannot serve again after a take back, when the predecessor goes before
+// it has handed over, or when Serve or Close was called before.
 // In any case all sockets are closed when it returns.
 func (s *Service) Serve(ctx context.Context, servers ...Server) error {
 	if !s.served.CompareAndSwap(false, true) {
@@ -102,27 +103,18 @@ func (s *Service) run(ctx context.Context, servers []Server) error {
 // before everything else: no upgrade goes on after it.
 func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 	stopped := ctx.Done()
-	interrupted := false
-	asked := func(by os.Signal) {
+	var signals stopCount
+	cancelled := func() {
 		stopped = nil
-		if by == reloadSignal {
-			s.log.Warn("SIGHUP stops this service: an upgrade needs systemd to follow it (Type=notify-reload), and this process was started by hand")
-		}
-		if interrupted && by == os.Interrupt {
-			// Whoever presses Ctrl-C twice does not want to wait.
-			s.step(generation.Event{Kind: generation.DrainTimedOut})
-			return
-		}
-		interrupted = interrupted || by == os.Interrupt
 		s.step(generation.Event{Kind: generation.StopAsked})
 	}
 	for s.state.Phase != generation.Ended {
 		select {
 		case by := <-stop:
-			asked(by)
+			s.stopSignalled(by, &signals)
 			continue
 		case <-stopped:
-			asked(nil)
+			cancelled()
 			continue
 		case <-s.reloads:
 			// Before this process may end, it has to pass it on.
@@ -132,9 +124,9 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 		}
 		select {
 		case by := <-stop:
-			asked(by)
+			s.stopSignalled(by, &signals)
 		case <-stopped:
-			asked(nil)
+			cancelled()
 		case <-s.reloads:
 			s.reloadSignalled()
 		case <-s.pulse:

@@ -18,6 +18,14 @@ type Drain struct {
 	Deadline time.Time
 }
 
+// Reasons of a drain.
+var (
+	// ErrHandedOver: another generation accepts.
+	ErrHandedOver = errors.New("another generation of the service has taken over")
+	// ErrStopping: the service stops, so nobody accepts.
+	ErrStopping = errors.New("the service stops")
+)
+
 // A Server serves one or more of the service's sockets for as long as its
 // generation lives. [Streams] and [Packets] make one of a function; package
 // httpdrain makes one of an http.Server.

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -47,6 +48,22 @@ func Start() (*Process, error) {
 	return p, nil
 }
 
+// Of this process.
+var (
+	living  atomic.Int32
+	lastEnd atomic.Pointer[time.Time]
+)
+
+// Seen reports whether this process has a stand-in, or had one within that time. A signal
+// that was sent to all processes of the unit may come twice then.
+func Seen(within time.Duration) bool {
+	if living.Load() > 0 {
+		return true
+	}
+	last := lastEnd.Load()
+	return last != nil && time.Since(*last) <= within
+}
+
 // live keeps its thread until the stand-in has ended: PR_SET_PDEATHSIG is about the death
 // of the thread that called clone(2), not of the process (golang.org/issue/27505).
 func (p *Process) live(started chan<- error) {
@@ -58,6 +75,12 @@ func (p *Process) live(started chan<- error) {
 		return
 	}
 	defer unix.Munmap(stack)
+	living.Add(1)
+	defer func() {
+		now := time.Now()
+		lastEnd.Store(&now)
+		living.Add(-1)
+	}()
 	if p.pid, err = clone(stack); err != nil {
 		started <- advise(os.NewSyscallError("clone", err))
 		return

@@ -119,6 +119,22 @@ func TestStandInPassesOnWhatIsPending(t *testing.T) {
 	}
 }
 
+func TestSeen(t *testing.T) {
+	p := start(t)
+	if !Seen(0) {
+		t.Error("a stand-in that lives is not seen")
+	}
+	if err := p.End(); err != nil {
+		t.Error(err)
+	}
+	if !Seen(time.Hour) {
+		t.Error("a stand-in that has just ended is not seen")
+	}
+	if Seen(-1) {
+		t.Error("it is seen for ever")
+	}
+}
+
 func TestStandInDiesWithItsParent(t *testing.T) {
 	// Its new parent is this process, which sees the end of it.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {

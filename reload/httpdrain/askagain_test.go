@@ -78,7 +78,7 @@ func TestAskAgain(t *testing.T) {
 				serving = old
 				want("old")
 				if draining {
-					old.Drain()
+					old.Drain(handedOver)
 				}
 				parked.Store(true)
 				serving = young

@@ -72,7 +72,7 @@ func (s *restarting) Serve() error {
 	return nil
 }
 
-func (s *restarting) Drain() {
+func (s *restarting) Drain(reload.Drain) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now

@@ -49,7 +49,7 @@ func push(svc *reload.Service) (reload.Server, error) {
 	return httpdrain.New(&http.Server{Handler: mux}, ln), nil
 }
 
-func draining(r *http.Request) <-chan struct{} { return httpdrain.Draining(r.Context()) }
+func draining(r *http.Request) <-chan struct{} { return httpdrain.Draining(r.Context()).Done() }
 
 // first writes the first event.
 func first(w http.ResponseWriter, svc *reload.Service) {
