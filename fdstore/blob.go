@@ -33,9 +33,9 @@ func (b *Blob) Schema() uint32 { return b.schema }
 // Close ends reading. The blob in the store is another descriptor, and stays.
 func (b *Blob) Close() error { return b.file.Close() }
 
-// WriteBlob stores what write writes as the blob of that name. A blob that was there
+// WriteBlob stores the output of write as the blob of that name. A blob that was there
 // is replaced: at every instant the store has the old one or the new one, complete,
-// which takes one more entry for a moment. schema is the version of what is written: count it
+// which takes one more entry for a moment. schema is the version of the value: count it
 // up when old programs could not read it. It fails as [Store.Put] does, and with the error of
 // write; then the store is as it was.
 func (s *Store) WriteBlob(ctx context.Context, name string, schema uint32, write func(w io.Writer) error) error {

@@ -28,8 +28,8 @@ type Item struct {
 // does not see.
 // Its methods may be called from several goroutines at once.
 //
-// What is in a bundle stays open, whoever closes it: the other end of a connection
-// sees no end of it. And a removed descriptor is let go only when the queue is compacted.
+// A descriptor in a bundle stays open even if every process closes it: the other end of a
+// connection sees no end. And a removed descriptor is let go only when the queue is compacted.
 // So end a connection with [Bundle.End], which shuts it down.
 //
 // One process writes to a bundle at a time: in an upgrade the predecessor has parked
@@ -45,7 +45,7 @@ type Bundle struct {
 
 	mu         sync.Mutex
 	index      *index
-	notes      *notes   // take what is no add
+	notes      *notes   // takes removals and labels
 	young      *queue   // takes single adds as they come
 	packed     []*queue // take messages of up to maxAdds descriptors
 	limit      int      // how many descriptors may be in flight
@@ -157,7 +157,7 @@ func (b *Bundle) AddConn(conn syscall.Conn, label []byte) (id ID, err error) {
 }
 
 // addLent locks the bundle before the connection is asked for its descriptor, so that
-// what it calls with it is there already, in lending.
+// the descriptor finds the rest of the call already there, in lending.
 func (b *Bundle) addLent(raw syscall.RawConn, label []byte) (id ID, err, closed error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -337,12 +337,12 @@ func (b *Bundle) Update(id ID, label []byte) error {
 	return nil
 }
 
-// Recover yields what is in the bundle, in no particular order. Each Item's FD is a
+// Recover yields the contents of the bundle, in no particular order. Each Item's FD is a
 // duplicate of the caller's own, which it closes; its Label likewise. Nothing is taken
-// out, so whoever dies meanwhile, or stops, loses nothing. An error is the last thing
+// out, so a death or an early return loses nothing. An error is the last thing
 // yielded.
 //
-// The bundle can be changed meanwhile; what is added then is not yielded.
+// The bundle can be changed meanwhile; descriptors added then are not yielded.
 func (b *Bundle) Recover() iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		r := b.startRecovery()
@@ -407,7 +407,7 @@ func (s *Store) Bundle(ctx context.Context, name string) (*Bundle, error) {
 	return b, nil
 }
 
-// bundleParts opens what the store has of a bundle, and makes and stores what is missing.
+// bundleParts opens the stored parts of a bundle, and makes and stores the missing ones.
 func (s *Store) bundleParts(ctx context.Context, name string, put func(context.Context, ...int) error) (p parts, err error) {
 	if err = s.share().Parts(name, p.adopt); err == nil {
 		err = p.check()

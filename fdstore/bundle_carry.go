@@ -7,14 +7,13 @@ import (
 	"syscall"
 )
 
-// Where the descriptors of a message come from when it is written again. For what
-// has come since the last packing, and for every connection that was passed to AddConn and
-// is still open, this process has descriptors of its own. The others are read from the
-// queue.
+// A message that is written again needs its descriptors. For those added since the last
+// packing, and for every connection that was passed to AddConn and is still open, this
+// process has descriptors of its own. The others are read from the queue.
 
 // lends says whether the bundle may keep conn and ask for its descriptor later.
-// What package net and package os make only counts those who use it, so that many can be
-// asked at once, at any time; of another [syscall.Conn] nobody knows.
+// The types of package net and package os only count their users, so many can be asked at
+// once, at any time; another [syscall.Conn] may not allow that.
 func lends(conn syscall.Conn) bool {
 	switch conn.(type) {
 	case *net.TCPConn, *net.UnixConn, *net.UDPConn, *net.IPConn, *os.File:
@@ -56,12 +55,12 @@ func (c *carrier) carry(q *queue, messages []queued, do func(fds []int) error) e
 	c.fds = slices.Grow(c.fds[:0], len(c.wanted))[:len(c.wanted)]
 	err := c.gather(0, do)
 	closeAll(c.read)
-	clear(c.wanted) // of what they point to
+	clear(c.wanted) // so that it keeps no entry alive
 	return err
 }
 
 // gather adds the descriptors from number n on, and calls do. A connection has to be
-// held open until do returns: what comes after it is inside of it.
+// held open until do returns: the rest happens inside of its call.
 func (c *carrier) gather(n int, do func(fds []int) error) (err error) {
 	for ; n < len(c.wanted); n++ {
 		w := &c.wanted[n]

@@ -12,10 +12,10 @@ import (
 // How a bundle's queues are kept short, as a log-structured file system keeps its disk.
 //
 // Every add is one message in the young queue, which has room for 278, and every
-// removal and new label a record in the notes. When the queue holds 252 messages, what
-// they and the notes amount to goes to a packed queue, as one message, and both are
-// emptied. What is removed stays in its packed message; when there is as much of that as
-// is live, the oldest messages are written again at the queue's end, without it. So each
+// removal and new label a record in the notes. When the queue holds 252 messages, the sum of
+// them and the notes goes to a packed queue, as one message, and both are
+// emptied. A removed descriptor stays in its packed message; when as many are removed as
+// are live, the oldest messages are written again at the queue's end, without it. So each
 // add or remove pays for a fixed number of descriptors to be moved, however many there
 // are: an add for its packing, a removal for its share of the cleaning. PID 1 has no part
 // in it.
@@ -85,7 +85,7 @@ func (b *Bundle) pack(ops []op, fds []int) error {
 	return nil
 }
 
-// write sends one message and, if that went well, notes what it says.
+// write sends one message and, if that went well, puts it into the index.
 func (b *Bundle) write(q *queue, ops []op, fds []int) error {
 	seq := b.index.lastSeq + 1
 	body := b.body[:0]
@@ -124,7 +124,7 @@ func writeTable(body []byte) (int, error) {
 	return int(file), err
 }
 
-// settle packs what has gathered in the young queue and in the notes. If that fails
+// settle packs the contents of the young queue and of the notes. If that fails
 // nothing is lost, and it is tried again when either is full. Then it cleans, if enough
 // has been removed.
 func (b *Bundle) settle() {
@@ -145,7 +145,7 @@ func (b *Bundle) flushFull() error {
 	return err
 }
 
-// flush packs what is in the young queue and in the notes.
+// flush packs the contents of the young queue and of the notes.
 func (b *Bundle) flush() error {
 	for len(b.young.messages) > 0 || len(b.notes.records) > 0 {
 		q, err := b.roomy()
@@ -160,9 +160,9 @@ func (b *Bundle) flush() error {
 	return nil
 }
 
-// rewrite writes what the oldest messages of a queue alone still say to the end of
+// rewrite writes the facts that only the oldest messages of a queue still hold to the end of
 // another, or of the same, as one message, and then takes them out. With the last
-// message of the young queue the notes go, after it: they say what of it is not to come back.
+// message of the young queue the notes go, after it: they say which of its descriptors are not to come back.
 func (b *Bundle) rewrite(from, to *queue) error {
 	messages := b.oldest(from)
 	var notes []queued
@@ -173,14 +173,14 @@ func (b *Bundle) rewrite(from, to *queue) error {
 	b.ops = keep(b.ops[:0], messages, notes)
 	if len(b.ops) > 0 {
 		err := b.carrier.carry(from, messages, func(fds []int) error { return b.write(to, b.ops, fds) })
-		clear(b.ops) // of what they point to
+		clear(b.ops) // so that it keeps no entry alive
 		if err != nil {
 			return err
 		}
 		closeDuplicates(messages)
 	}
 	if last {
-		// What another process has noted may be about what is taken out now.
+		// Notes of another process may be about these messages.
 		if err := b.notes.journal.unchanged(); err != nil {
 			return b.broken(err)
 		}
@@ -260,7 +260,7 @@ func (b *Bundle) roomy() (*queue, error) {
 func (b *Bundle) sparse(q *queue) bool { return len(q.messages) > 2*(q.live/maxAdds+1) }
 
 // clean writes the oldest messages of the packed queues again if there is much that
-// is dead. What fails here is tried again the next time.
+// is dead. A failure here is tried again the next time.
 func (b *Bundle) clean() {
 	for _, q := range b.packed {
 		for range roundsAtOnce {
@@ -280,8 +280,8 @@ func (b *Bundle) wasteful(q *queue) bool {
 	return q.slots-q.live > tolerable || b.sparse(q) && q.crowded()
 }
 
-// broken notes that the queues are no longer what the index says: somebody else has
-// changed them. What is in them may still be read by opening the bundle again.
+// broken notes that the queues no longer agree with the index: somebody else has
+// changed them. Their contents may still be read by opening the bundle again.
 func (b *Bundle) broken(err error) error {
 	b.err = fmt.Errorf("it has to be opened again: %w", err)
 	return b.err

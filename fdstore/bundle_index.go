@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// index is what a bundle's log says, read to its end: which IDs are in the bundle,
-// and what their labels are.
+// index is the outcome of a bundle's log, read to its end: the IDs that are in the bundle,
+// and their labels.
 //
-// A bundle's log is spread over queues. What orders it is the seq of the messages, not
+// A bundle's log is spread over queues. The seq of the messages orders it, not
 // their place: an op is true until a later one about the same ID says otherwise. So a
 // message can be written again, later, in another queue, before it is taken out
 // of the first, and a death in between leaves it twice, which means the same as once.
@@ -46,7 +46,7 @@ func (e *entry) letGo() {
 	e.fd, e.conn = -1, nil
 }
 
-// mark is what is remembered of an op in a queue. entry is nil if the op was about
+// mark is the memory of an op in a queue. entry is nil if the op was about
 // something that was out of the queues before, and so says nothing.
 type mark struct {
 	entry *entry
@@ -89,7 +89,7 @@ func (x *index) applyTo(e *entry, q *queue, seq uint64, o op) {
 	case opAdd:
 		e.copies++
 		if e.removed {
-			break // for good: what is removed is never written again
+			break // for good: a removed descriptor is never written again
 		}
 		if e.queue != nil {
 			e.queue.live--
@@ -144,8 +144,8 @@ func (k mark) current(seq uint64) bool {
 	return k.kind == opAdd && !k.entry.removed && k.entry.added == seq
 }
 
-// keep appends to ops what has to be written again before the messages and the notes can
-// go: what they alone still say. A descriptor is written with its newest label.
+// keep appends to ops the facts that only the messages and the notes still hold, which have
+// to be written again before those can go. A descriptor is written with its newest label.
 func keep(ops []op, messages, notes []queued) []op {
 	for _, said := range [][]queued{messages, notes} {
 		for _, m := range said {
@@ -170,7 +170,7 @@ func keep(ops []op, messages, notes []queued) []op {
 	for _, said := range [][]queued{messages, notes} {
 		for _, m := range said {
 			for _, k := range m.marks {
-				// What is about nothing that stays is moot.
+				// An op about nothing that stays is moot.
 				if k.kind == opAdd || k.entry == nil || k.entry.going >= k.entry.copies {
 					continue
 				}

@@ -15,7 +15,7 @@ type ID uint64
 // MaxLabel is the length of the longest label, in bytes.
 const MaxLabel = 1024
 
-// opKind says what an op does. The numbers are part of the format.
+// opKind is the kind of an op. The numbers are part of the format.
 type opKind uint8
 
 const (
@@ -29,7 +29,7 @@ type op struct {
 	kind  opKind
 	id    ID
 	label []byte // of opAdd and opLabel
-	entry *entry // what it is about, if that is known; of an opAdd it has the label already
+	entry *entry // its subject, if that is known; of an opAdd it has the label already
 }
 
 // A message is a datagram in a bundle's queue:

@@ -11,18 +11,18 @@ import (
 	"github.com/instar-project/instar/internal/memfile"
 )
 
-// notes is a journal in which a bundle notes what has changed about its descriptors:
-// which have been removed, and which have another label. That takes no message, and so
+// notes is a journal in which a bundle notes the changes to its descriptors: removals and
+// new labels. That takes no message, and so
 // no room in a queue; nor does a write(2) cost as much as a sendmsg(2).
 //
-// A record is a message without descriptors: its seq, a uint64, and its ops. What the
-// records say is written again, as far as it still means anything, when the young queue is
+// A record is a message without descriptors: its seq, a uint64, and its ops. The
+// records are written again, as far as they still mean anything, when the young queue is
 // packed, and then they are cut off. Until then they lie beside it.
 type notes struct {
 	journal *Journal
 	buffer  []byte // of the record being written; kept for the next
 
-	// The mirror of what is in the journal.
+	// The mirror of the journal.
 	records []queued
 	ops     int // in its records
 }
@@ -106,7 +106,7 @@ func (n *notes) clear() error {
 	if err := n.journal.cut(); err != nil {
 		return err
 	}
-	clear(n.records) // of what they point to
+	clear(n.records) // so that it keeps no entry alive
 	n.records, n.ops = n.records[:0], 0
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/instar-project/instar/internal/memfile"
 )
 
-// parts is what a bundle is stored as: an entry each, the notes first.
+// parts are those of a bundle, an entry each, the notes first.
 type parts struct {
 	notes  *notes
 	queues []*queue
@@ -41,16 +41,16 @@ func (p *parts) adopt(fd int) error {
 	return nil
 }
 
-// check says what is missing, and cannot be made anew. A process that died while it
+// check finds a missing part that cannot be made anew. A process that died while it
 // stored the parts of a new bundle leaves the first of them, which are empty.
 func (p *parts) check() error {
 	if p.notes == nil && len(p.queues) > 0 {
-		return fmt.Errorf("%w: its notes are missing, which say what has been removed: remove it", memfile.ErrTruncated)
+		return fmt.Errorf("%w: its notes are missing, which list the removed descriptors: remove the bundle", memfile.ErrTruncated)
 	}
 	return nil
 }
 
-// create makes what is missing of a bundle, and returns its descriptors, borrowed.
+// create makes the missing parts of a bundle, and returns its descriptors, borrowed.
 func (p *parts) create() (fds []int, err error) {
 	if p.notes == nil {
 		if p.notes, err = newNotes(); err != nil {

@@ -13,15 +13,15 @@ import (
 	"github.com/instar-project/instar/internal/memfile"
 )
 
-// queue is a Unix datagram socket that is connected to itself: what is sent on it is
-// received on it, and descriptors in its receive buffer stay open as long as
+// queue is a Unix datagram socket that is connected to itself: it receives its own
+// messages, and descriptors in its receive buffer stay open as long as
 // the socket does. One descriptor, and so one store entry, is both ends, and the next
 // process can read and add. (Of a socket pair both ends would have to be stored, and
 // could be parted.)
 //
 // To connect to itself it needs an address: an abstract one, picked by the kernel.
-// Once connected, the kernel lets nobody else send to it (unix_may_send); what
-// came in before that is thrown away.
+// Once connected, the kernel lets no other socket send to it (unix_may_send);
+// anything that came in before is thrown away.
 //
 // Reading is by MSG_PEEK at a position set by SO_PEEK_OFF, which takes nothing. The
 // position belongs to the socket, that is to every process that has it, and a reader may
@@ -32,7 +32,7 @@ type queue struct {
 	capacity int    // SO_SNDBUF
 	control  []byte // of the message being sent; kept for the next
 
-	// The mirror of what is in the queue, oldest first.
+	// The mirror of the queue, oldest first.
 	messages []queued
 	ops      int // in its messages
 	slots    int // of those, opAdds: descriptors that it keeps open
@@ -53,7 +53,7 @@ const (
 	// maxAdds leaves one for the table.
 	maxAdds = maxFDs - 1
 
-	// messageCost is what a datagram of up to 192 bytes takes of the send buffer
+	// messageCost is the share of the send buffer that a datagram of up to 192 bytes takes
 	// (measured on Linux 6.18): 278 messages at the default of 212,992.
 	messageCost = 768
 )
@@ -141,7 +141,7 @@ func (q *queue) connect() error {
 	return errors.New("other processes keep sending to the queue's address")
 }
 
-// disconnect empties the queue: the kernel purges what a peer sent when the socket
+// disconnect empties the queue: the kernel purges a peer's messages when the socket
 // leaves that peer (unix_dgram_disconnected). It costs a third of reading them one by one.
 func (q *queue) disconnect() error {
 	if err := disconnect(q.fd); err != nil {
@@ -178,7 +178,7 @@ func (q *queue) room() bool { return q.queuedBytes()+2*messageCost < q.capacity 
 // crowded says that it is time to think of the room.
 func (q *queue) crowded() bool { return q.queuedBytes() > q.capacity/4*3 }
 
-// queuedBytes is what the kernel counts against SO_SNDBUF.
+// queuedBytes is the kernel's count against SO_SNDBUF.
 func (q *queue) queuedBytes() int {
 	n, err := unix.IoctlGetInt(q.fd, unix.SIOCOUTQ)
 	if err != nil {
@@ -256,7 +256,7 @@ func readMessage(datagram []byte, fds []int) (messageHead, []op, error) {
 // readTable reads and closes the descriptors of a message with a table.
 func readTable(fds []int) ([]byte, error) {
 	if len(fds) == 0 {
-		// The kernel leaves out what it finds no number for.
+		// The kernel leaves out a descriptor that it finds no number for.
 		return nil, fmt.Errorf("its table did not arrive: %w: raise LimitNOFILE=", os.NewSyscallError("recvmsg", unix.EMFILE))
 	}
 	closeAll(fds[1:])
@@ -349,7 +349,7 @@ func (q *queue) clear() error {
 	for _, m := range q.messages {
 		end += m.length
 	}
-	// What another process has added would go unread.
+	// A message that another process has added would go unread.
 	if _, fds, err := q.peek(end, 1); !errors.Is(err, io.EOF) {
 		closeAll(fds)
 		return cmp.Or(err, errAdded)

@@ -80,7 +80,7 @@ func (r *recovery) end() {
 	}
 }
 
-// items reads what is live in message i of a queue.
+// items reads the live items of message i of a queue.
 func (b *Bundle) items(q *queue, i int) ([]Item, error) {
 	m := q.messages[i]
 	if !slices.ContainsFunc(m.marks, func(k mark) bool { return k.current(m.seq) }) {

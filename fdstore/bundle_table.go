@@ -2,7 +2,7 @@ package fdstore
 
 import "iter"
 
-// table finds entries by their IDs. It is what a map would be, but for the cost: IDs
+// table finds entries by their IDs. It is a map, but cheaper: IDs
 // count up, so those that come together lie together, and the page of the newest
 // needs no search.
 type table struct {
@@ -11,7 +11,7 @@ type table struct {
 	number ID // of newest
 }
 
-// pageSize is a compromise with those who stay for long, each alone on a page.
+// pageSize is a compromise: an entry that stays for long may be alone on its page.
 const pageSize = 64
 
 type page struct {

@@ -1,5 +1,5 @@
-// Package fdstore keeps what must outlive a process in systemd's file descriptor
-// store: state, logs of changes, and connections by the thousand.
+// Package fdstore keeps state, logs of changes and connections by the thousand in systemd's
+// file descriptor store, where they outlive every process of the service.
 //
 // It implements the service's side of the store as sd_pid_notify_with_fds(3) and
 // systemd.service(5), FileDescriptorStoreMax=, describe it. systemd holds a duplicate of
@@ -30,12 +30,12 @@
 //	journal     a value and a log of changes       Journal
 //	bundle      many descriptors with labels       Bundle
 //
-// A [Blob] is a sealed memory file. Use it for what changes now and then: each change
+// A [Blob] is a sealed memory file. Use it for state that changes now and then: each change
 // is a round trip to systemd, of a fraction of a millisecond.
 //
 // A [Journal] is an append-only memory file, stored once. A record is one write(2) to
 // memory that systemd holds too, so it is safe from any death as soon as Append
-// returns, and systemd has no part in it. Use it for what changes all the time.
+// returns, and systemd has no part in it. Use it for state that changes all the time.
 //
 // A [Bundle] is two sockets and a memory file, stored once. The sockets' receive queues
 // hold descriptors in SCM_RIGHTS messages; the file says which of them have been removed
@@ -49,7 +49,7 @@
 // before the old one is removed, so that at every instant one of them, complete, is there.
 // `instar fds` lists them, and reads blobs and journals, while the service runs.
 //
-// # What survives what
+// # Survival
 //
 // The store is memory: it ends with the machine at the latest.
 //
@@ -67,36 +67,36 @@
 // store`; the manual is systemd.service(5), FileDescriptorStorePreserve=, and
 // systemd-soft-reboot.service(8). A connection that stays is as good as before, as long
 // as the other end has it. After a death that nothing follows (Restart=no, a start
-// limit) what holds for stop holds.
+// limit) the store fares as at a stop.
 //
-// # Who may write, and when
+// # Writing
 //
 // Reading changes nothing: no entry, no queue, no shared file offset. A reader may
 // die anywhere, and the next one finds the same.
 //
 // One process writes at a time, from Adopt to Park. After Park every change is an
-// [ErrStopped], and what is open is closed; reading goes on. A process that takes back opens
-// its journals and bundles again, and finds in them what its successor has written.
+// [ErrStopped], and open journals and bundles are closed; reading goes on. A process that takes
+// back opens them again, and finds its successor's changes in them.
 //
 // Every change to the store is confirmed by a barrier (sd_notify_barrier(3)). That says
-// systemd has read it; it does not say that it has kept it. Nothing says that, so what could
-// make it drop a descriptor is checked beforehand: the number of entries, the name, and that
+// systemd has read it; it does not say that it has kept it. Nothing says that, so the
+// reasons for which it drops a descriptor are checked beforehand: the number of entries, the name, and that
 // the same open file description is not stored twice. An entry that was put without FDPOLL=0
 // and has hung up is gone from the store and still counts here, until it is removed.
 //
-// # Who owns a descriptor
+// # Ownership of descriptors
 //
-// The store has a duplicate of everything that is put into it. What is passed to Put, Add and
-// the like is borrowed: the caller closes it, and may do so at once. What File, Blob and
-// Recover return is a duplicate, which the caller closes. Everything is close-on-exec.
+// The store has a duplicate of everything that is put into it. A descriptor passed to Put,
+// Add and the like is borrowed: the caller closes it, and may do so at once. File, Blob and
+// Recover return duplicates, which the caller closes. Everything is close-on-exec.
 //
 // A stored connection never looks closed to its peer, because systemd has it open. So an
 // ended one is shut down, not only closed: [Bundle.End].
 //
-// # What is not understood
+// # Foreign and newer entries
 //
 // Blobs, journals, and messages and notes of a bundle have a magic number, a format version and
-// checksums. What does not fit is [ErrCorrupt] or [ErrNewer], and stays as it is. What an earlier
-// version of the program stored and this one never asks for is reported by [Store.Leftovers] and
-// in the log, and removed by [Store.Remove].
+// checksums. An entry that does not fit is an [ErrCorrupt] or [ErrNewer], and stays as it is.
+// [Store.Leftovers] and the log report entries that an earlier version of the program stored and
+// this one never asks for; [Store.Remove] removes them.
 package fdstore

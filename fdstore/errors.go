@@ -8,7 +8,7 @@ import (
 	"github.com/instar-project/instar/internal/sdstore"
 )
 
-// What a caller may want to tell apart, with [errors.Is].
+// Errors that a caller may want to tell apart, with [errors.Is].
 var (
 	// ErrNoStore: there is no store to put anything into: the service does not run
 	// under systemd, or its unit says FileDescriptorStoreMax=0.
@@ -23,7 +23,7 @@ var (
 	ErrFull = sdstore.ErrFull
 
 	// ErrUnconfirmed: systemd did not answer the barrier in time, so nobody knows
-	// whether the change was made. What was to be replaced is still in the store.
+	// whether the change was made. The old entry is still in the store.
 	ErrUnconfirmed = sdstore.ErrUnconfirmed
 
 	// ErrInvalidName: no entry can have that name.
@@ -32,11 +32,11 @@ var (
 	// ErrNotFound: the store has no entry of that kind and name, the bundle no such ID.
 	ErrNotFound = sdstore.ErrNotFound
 
-	// ErrStopped: the store is another process's to change now, or what was used is closed.
+	// ErrStopped: the store is another process's to change now, or the journal or bundle is closed.
 	ErrStopped = sdstore.ErrStopped
 
-	// ErrCorrupt: it is not, or no longer, what this package wrote: foreign, truncated, or
-	// with a checksum that does not match.
+	// ErrCorrupt: this package did not write it, or not like this: it is foreign, truncated, or
+	// has a checksum that does not match.
 	ErrCorrupt = memfile.ErrCorrupt
 
 	// ErrNewer: written by a version of the application whose schema this one does not
@@ -51,7 +51,7 @@ var (
 	errLabelTooLong = errors.New("label is too long")
 )
 
-// opError says what was tried with which entry.
+// opError adds the operation and the entry.
 func opError(op string, kind sdstore.Kind, name string, err error) error {
 	return fmt.Errorf("fdstore: %s %s %q: %w", op, kind, name, err)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/instar-project/instar/internal/sdstore"
 )
 
-// JournalConfig says what a journal is to be.
+// JournalConfig is the schema and the size of a journal.
 type JournalConfig struct {
 	// Schema is the version of the application's records and snapshots. A journal
 	// of a newer one is an [ErrNewer]; one of an older one is opened, and
@@ -181,7 +181,7 @@ func openForAppend(r *journalReader, config JournalConfig) (j *Journal, err erro
 	if err != nil {
 		return nil, err
 	}
-	// What a death cut short has to go, or the next record would lie behind it.
+	// A record that a death cut short has to go, or the next record would lie behind it.
 	if j.torn = size - j.size; j.torn > 0 {
 		if err := unix.Ftruncate(int(r.file), j.size); err != nil {
 			return nil, fmt.Errorf("cut off %d bytes of an unfinished record: %w", j.torn, err)
@@ -206,7 +206,7 @@ func (j *Journal) Snapshot() *io.SectionReader {
 }
 
 // Records yields the records in the order they were appended, up to the last whole
-// one: what a death cut short is not a record. Each is valid until the next. A
+// one: a record that a death cut short is none. Each is valid until the next. A
 // record that was changed afterwards is an [ErrCorrupt], and the last thing yielded. There
 // must be no rotation meanwhile.
 func (j *Journal) Records() iter.Seq2[[]byte, error] {
@@ -315,7 +315,7 @@ func (j *Journal) cut() error {
 var errChanged = errors.New("another process has changed the journal")
 
 // Rotate replaces the journal by one that begins with a snapshot and has no records
-// yet. The snapshot must hold what all records so far say: call Rotate where Append
+// yet. The snapshot must hold all that the records so far say: call Rotate where Append
 // is called, with the same lock held. Append waits meanwhile, so the function must
 // not call it.
 //
@@ -342,7 +342,7 @@ func (j *Journal) Rotate(ctx context.Context, snapshot func(w io.Writer) error) 
 		return fmt.Errorf("fdstore: rotate journal %q: %w", name, err)
 	}
 	old := j.reader
-	// Whoever still writes to the old file writes for nobody: let him know.
+	// A process that still writes to the old file writes in vain: it gets an error.
 	_ = old.file.Seal(unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK)
 	j.reader, j.size = next, next.recordsAt()
 	return old.file.Close()

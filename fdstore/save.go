@@ -18,8 +18,7 @@ func Save[T any](ctx context.Context, s *Store, name string, schema uint32, v T)
 }
 
 // Load reads a value that [Save] wrote, and the schema it was written with: lower than
-// schema if an older program wrote it, and then it is the caller who knows how to fill in
-// the rest. It fails as [Store.Blob] does.
+// schema if an older program wrote it, and then the caller fills in the rest. It fails as [Store.Blob] does.
 func Load[T any](s *Store, name string, schema uint32) (v T, found uint32, err error) {
 	b, err := s.Blob(name, schema)
 	if err != nil {

@@ -48,7 +48,7 @@ func (s *Store) File(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// Remove removes what is stored under a name, whatever its kind, and confirms it. Of a bundle
+// Remove removes the entries of a name, whatever their kind, and confirms it. Of a bundle
 // that is every descriptor in it. [ErrNotFound] if there is nothing. A journal or a bundle is
 // closed first.
 func (s *Store) Remove(ctx context.Context, name string) error { return s.share().Remove(ctx, name) }

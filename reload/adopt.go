@@ -7,7 +7,7 @@ import (
 	"github.com/instar-project/instar/notify"
 )
 
-// beginAdopt has the Keepers take what is in the store, beside the loop.
+// beginAdopt has the Keepers adopt, beside the loop.
 func (s *Service) beginAdopt() {
 	outcome := func(err error) generation.Event {
 		if err != nil {
@@ -20,7 +20,7 @@ func (s *Service) beginAdopt() {
 	}
 }
 
-// beginStore has the Keepers park what must outlive this process, beside the loop. last: for
+// beginStore has the Keepers park, beside the loop. last: for
 // the end of the service, not for a successor.
 func (s *Service) beginStore(last bool) {
 	wanted := s.successor != nil && s.successor.adopts
@@ -38,7 +38,7 @@ func (s *Service) beginStore(last bool) {
 	}
 }
 
-// offer gives the successor what is in the store, and the right to add to it.
+// offer gives the successor the contents of the store, and the right to add to them.
 func (s *Service) offer() {
 	s.say(notify.NotifyAccess(notify.AccessAll), extension(s.config.ReadyTimeout))
 	all := s.keeping.contents()

@@ -17,7 +17,7 @@ import (
 //
 // Keepers adopt in the order of Keep, one after the other, and park in reverse. If one fails
 // to adopt, those before it park. If one fails to park, the others park all the same, and
-// whoever has parked adopts again where the service goes on.
+// and all that have parked adopt again if the service goes on.
 //
 // It is an error to give two Keepers one name, or to call Keep after Serve or Close.
 func (s *Service) Keep(name string, k Keeper) error {
@@ -38,7 +38,8 @@ func (s *Service) Keep(name string, k Keeper) error {
 	return nil
 }
 
-// openKeeping opens the store with what is left in it: by systemd, or later by the predecessor.
+// openKeeping opens the store with the entries that systemd has passed; those of a predecessor
+// come later.
 func (s *Service) openKeeping() (err error) {
 	s.keeping, err = openKeeping(s.log, s.config.ReadyTimeout, sdstore.Config{
 		Entries:  s.sockets.Claim(sdstore.Reserved),

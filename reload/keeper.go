@@ -6,7 +6,7 @@ import (
 	"github.com/instar-project/instar/fdstore"
 )
 
-// Origin tells Adopt who wrote the store's contents.
+// Origin tells Adopt where the store's contents come from.
 type Origin int
 
 const (
@@ -42,17 +42,16 @@ func (o Origin) String() string {
 // A Keeper keeps state and long-lived connections in the store, so that they outlive the
 // process, whichever way it ends. Give it to [Service.Keep].
 type Keeper interface {
-	// Adopt takes what is in the store and goes on from there: it is called
+	// Adopt takes the state out of the store and goes on from there: it is called
 	// before this generation accepts for the first time, and again when it takes
-	// back what it had parked. from says what to expect; the code can be the
-	// same for all. A successor may open journals and bundles and put new
+	// back. from tells whose state it is; the code can be the same for all. A successor may open journals and bundles and put new
 	// entries. An error means that this process cannot serve: a successor is
 	// refused and the predecessor goes on, a first start fails.
 	//
 	// The store has the entries of this Keeper alone. It stays valid until Park returns.
 	Adopt(ctx context.Context, store *fdstore.Store, from Origin) error
 
-	// Park puts what is not in the store yet there and lets go of it: no
+	// Park puts the rest of the state into the store and lets go of it: no
 	// connection that is in the store is read or written any more, and those
 	// that were accepted on a Listener of the Service are closed. Connections that stay
 	// with this process may still bring requests that need the state: for HTTP there is

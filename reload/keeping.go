@@ -16,17 +16,16 @@ import (
 	"github.com/instar-project/instar/internal/sdstore"
 )
 
-// keeping is what the service keeps: the store, and the Keepers, who each have a part of
-// it. It knows nothing of phases: the loop says when to adopt and when to park, and is told
+// keeping is the store, and the Keepers, each of which has a part of it. It knows nothing of phases: the loop says when to adopt and when to park, and is told
 // how that went.
 type keeping struct {
 	log      *slog.Logger
 	patience time.Duration  // with all Keepers together: Config.ReadyTimeout
-	config   sdstore.Config // what a store is opened with, but for the entries
+	config   sdstore.Config // for a store, but for the entries
 
 	store  atomic.Pointer[sdstore.Store]
 	turn   chan struct{} // holds one while Keepers adopt or park
-	origin Origin        // of what is adopted next; for who has the turn
+	origin Origin        // of the state that is adopted next; read and changed by turns
 	parked chan struct{} // closed when the last Park is over; nil: there was none
 
 	mu      sync.Mutex
@@ -38,7 +37,7 @@ type keeping struct {
 type kept struct {
 	name   string
 	keeper Keeper
-	holds  bool // it has adopted, and not parked since; for who has the turn
+	holds  bool // it has adopted, and not parked since; read and changed by turns
 }
 
 func (k *kept) String() string {
@@ -48,7 +47,7 @@ func (k *kept) String() string {
 	return fmt.Sprintf("the Keeper %q", k.name)
 }
 
-// openKeeping makes the store of what was left. The callbacks of config tell the predecessor of
+// openKeeping makes the store of the entries that were left. The callbacks of config tell the predecessor of
 // every change.
 func openKeeping(log *slog.Logger, patience time.Duration, config sdstore.Config) (*keeping, error) {
 	k := &keeping{log: log, patience: patience, config: config, turn: make(chan struct{}, 1)}
@@ -113,20 +112,20 @@ func (k *keeping) all() []*kept {
 	return slices.Clone(k.keepers)
 }
 
-// offer notes what the predecessor offers, which the next Adopt is about.
+// offer notes the predecessor's entries, which the next Adopt is about.
 func (k *keeping) offer(entries []activation.Entry) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.offered = entries
 }
 
-// keeps reports whether there are Keepers, who want what is in the store.
+// keeps reports whether there are Keepers, which want the contents of the store.
 func (k *keeping) keeps() bool { return len(k.all()) > 0 }
 
 // holds reports whether there is something to hand over.
 func (k *keeping) holds() bool { return len(k.store.Load().List()) > 0 }
 
-// beginAdopt has the Keepers take what is in the store, beside the loop. It reports false if
+// beginAdopt has the Keepers adopt, beside the loop. It reports false if
 // there is nothing to do, and else calls done once.
 func (k *keeping) beginAdopt(done func(error)) bool {
 	k.mu.Lock()
@@ -173,8 +172,7 @@ func (k *keeping) adopt(ctx context.Context, keepers []*kept, now func(*kept)) e
 	return nil
 }
 
-// beginPark has the Keepers put into the store what must outlive this process, beside the
-// loop. last: for the end of the service, not for a successor. It reports false if there is
+// beginPark has the Keepers park, beside the loop. last: for the end of the service, not for a successor. It reports false if there is
 // nothing to do, and else calls done once.
 func (k *keeping) beginPark(last bool, done func(error)) bool {
 	if !k.keeps() {
@@ -221,7 +219,7 @@ func (k *keeping) share(keeper *kept) *fdstore.Store {
 // begin has Keepers do something, one thing at a time, beside the loop. done is
 // called with the outcome. over is closed when nobody waits for it any more: when it
 // has ended, or hangs.
-func (k *keeping) begin(what string, do func(ctx context.Context, now func(*kept)) error, done func(error)) (over chan struct{}) {
+func (k *keeping) begin(method string, do func(ctx context.Context, now func(*kept)) error, done func(error)) (over chan struct{}) {
 	over = make(chan struct{})
 	ended := make(chan error, 1)
 	var at atomic.Pointer[kept]
@@ -238,7 +236,7 @@ func (k *keeping) begin(what string, do func(ctx context.Context, now func(*kept
 		case err := <-ended:
 			done(err)
 		case <-time.After(2 * k.patience):
-			done(&hungError{what, at.Load()})
+			done(&hungError{method, at.Load()})
 		}
 	}()
 	return over
@@ -247,15 +245,15 @@ func (k *keeping) begin(what string, do func(ctx context.Context, now func(*kept
 // hungError is that of a Keeper that was to return long ago. Nobody may touch its
 // state while it runs, so this process cannot serve again: the next one can.
 type hungError struct {
-	what string
-	by   *kept // nil: it waits for one that hangs
+	method string
+	by     *kept // nil: it waits for one that hangs
 }
 
 func (e *hungError) Error() string {
 	if e.by == nil {
-		return fmt.Sprintf("reload: a Keeper hangs, and the next %s cannot begin", e.what)
+		return fmt.Sprintf("reload: a Keeper hangs, and the next %s cannot begin", e.method)
 	}
-	return fmt.Sprintf("reload: %s of %v does not return", e.what, e.by)
+	return fmt.Sprintf("reload: %s of %v does not return", e.method, e.by)
 }
 
 func (k *keeping) saveEnding(ctx context.Context, e sdstore.Ending) {
@@ -264,14 +262,14 @@ func (k *keeping) saveEnding(ctx context.Context, e sdstore.Ending) {
 	}
 }
 
-// reportLeftovers says what nobody has asked for: it was another build's.
+// reportLeftovers logs the entries that no Keeper has asked for: they are another build's.
 func (k *keeping) reportLeftovers() {
 	for _, left := range k.store.Load().Leftovers() {
 		k.log.Warn("an entry of the store that this build does not know", "name", left.FDName, "keeper", left.Name.Keeper)
 	}
 }
 
-// contents is what a successor is offered, borrowed.
+// contents are the entries for a successor, borrowed.
 func (k *keeping) contents() []handover.Descriptor {
 	var all []handover.Descriptor
 	for _, e := range k.store.Load().Entries() {
@@ -280,7 +278,7 @@ func (k *keeping) contents() []handover.Descriptor {
 	return all
 }
 
-// heard takes note of what the successor does to the store, for the case that this process
+// heard takes note of the successor's changes to the store, for the case that this process
 // takes back. It owns the descriptors.
 func (k *keeping) heard(m handover.Message, fds []int) {
 	switch m := m.(type) {

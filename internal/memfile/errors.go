@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	// ErrCorrupt: it is not, or no longer, what this package wrote.
+	// ErrCorrupt: this package did not write it, or not like this.
 	ErrCorrupt = errors.New("corrupt")
 
 	// ErrForeign: this package has not written it. It is an ErrCorrupt.
@@ -28,9 +28,9 @@ func (c *corruption) Error() string { return c.text }
 
 func (c *corruption) Unwrap() error { return ErrCorrupt }
 
-// Newer is an ErrNewer. what is "format", which is this package's, or "schema", which is the
+// Newer is an ErrNewer of the "format", which is this package's, or the "schema", which is the
 // application's.
-func Newer(name, what string, found, known uint32) error {
+func Newer(name, version string, found, known uint32) error {
 	return fmt.Errorf("%s: %w %s: it has version %d, this program reads up to %d: run the program that wrote it, or remove the entry",
-		name, ErrNewer, what, found, known)
+		name, ErrNewer, version, found, known)
 }

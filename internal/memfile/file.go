@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// New makes an anonymous file that can be sealed. The name is what
-// /proc/PID/fd shows and has no other meaning.
+// New makes an anonymous file that can be sealed. The name shows in
+// /proc/PID/fd and has no other meaning.
 func New(name string) (File, error) {
 	name = "instar:" + name
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING

@@ -10,8 +10,8 @@ import (
 
 // Castagnoli is CRC-32C, the checksum of all that is stored. It guards against mistakes: a write cut short, a foreign
 // file, a bug. It finds every burst of up to 32 bits, processors compute it at
-// memory speed, and nothing stronger would help: whoever could forge a checksum here
-// could also write to the process's memory.
+// memory speed, and nothing stronger would help: a process that can forge a checksum here
+// can also write to the memory of the service.
 var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // The first bytes of a memory file of this package. Byte order is little-endian.
@@ -33,7 +33,7 @@ const (
 	magicJournal = "INSTARJL"
 )
 
-// Header is the start of a file: what it holds, and how much of it.
+// Header is the start of a file: the kind of its contents, and their size.
 type Header struct {
 	magic    string
 	format   uint16
@@ -47,7 +47,7 @@ func (h Header) Payload(file io.ReaderAt) *io.SectionReader {
 	return io.NewSectionReader(file, headerSize, int64(h.Length))
 }
 
-// End is the offset of what follows the payload.
+// End is the offset behind the payload.
 func (h Header) End() int64 { return headerSize + int64(h.Length) }
 
 func (h Header) encode() [headerSize]byte {
@@ -104,7 +104,7 @@ func readHeader(file io.ReaderAt, magic, name string) (Header, error) {
 	return decodeHeader(b[:n], magic, name)
 }
 
-// checkPayload compares what follows the header with its checksum.
+// checkPayload compares the payload with its checksum.
 func checkPayload(file io.ReaderAt, h Header, name string) error {
 	sum := crc32.New(Castagnoli)
 	if _, err := io.Copy(sum, h.Payload(file)); err != nil {

@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// Contents is what [Inspect] sees of a memory file.
+// Contents is the report of [Inspect] on a memory file.
 type Contents struct {
 	Journal bool   // it is a blob otherwise
 	Schema  uint32 // that of the application

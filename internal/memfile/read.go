@@ -17,7 +17,7 @@ func OpenBlob(file File, name string, schema uint32) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	// Sealed first, checked then: what has been checked stays so. It is sealed
+	// Sealed first, checked then: so it stays as it was checked. It is sealed
 	// already, unless it was carried over a kexec, which need not keep seals.
 	if seals, err := unix.FcntlInt(uintptr(file), unix.F_GET_SEALS, 0); err != nil {
 		return Header{}, fmt.Errorf("%w: %q is no memory file that can be sealed: %v", ErrForeign, name, err)

@@ -36,12 +36,12 @@ type Scanner struct {
 	payload []byte
 }
 
-// NewScanner reads what follows a journal's snapshot.
+// NewScanner reads the records behind a journal's snapshot.
 func NewScanner(r io.Reader, size int64) *Scanner {
 	return &Scanner{r: bufio.NewReaderSize(r, 64<<10), left: size}
 }
 
-// record is what the header of one says.
+// record is the header of one.
 type record struct {
 	length int64
 	sum    uint32

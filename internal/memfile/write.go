@@ -22,7 +22,7 @@ type Writer struct {
 const bufferSize = 64 << 10
 
 // NewWriter begins a file. The name shows in /proc/PID/fd and means nothing
-// else; schema is the application's version of what it writes.
+// else; schema is the application's version of the payload.
 func NewWriter(name string, schema uint32) (*Writer, error) {
 	file, err := New(name)
 	if err != nil {
@@ -64,7 +64,7 @@ func (w *Writer) write(p []byte) {
 	w.written += uint64(len(p))
 }
 
-// complete writes what is buffered, and then the header: without that there is
+// complete writes the rest of the buffer, and then the header: without that there is
 // nothing that could be taken for a file of this package.
 func (w *Writer) complete(magic string) (Header, error) {
 	w.flush()
@@ -89,7 +89,7 @@ func (w *Writer) Blob() (File, error) {
 }
 
 // Journal completes the file as a journal, which is the caller's and is appended to by
-// write(2); what was written is its snapshot. The writer is done with, on error too.
+// write(2); the payload is its snapshot. The writer is done with, on error too.
 func (w *Writer) Journal() (File, Header, error) {
 	h, err := w.complete(magicJournal)
 	if err == nil {
@@ -108,7 +108,7 @@ func (w *Writer) end(err error) (File, error) {
 	return w.file, nil
 }
 
-// Abort throws away what was written. After Blob or Journal it does nothing.
+// Abort throws the file away. After Blob or Journal it does nothing.
 func (w *Writer) Abort() {
 	if w.err != errDone {
 		w.err = errDone

@@ -21,7 +21,7 @@ func (s *Store) Discard(ctx context.Context, fdNames ...string) error {
 		leftover := slices.ContainsFunc(s.inventory.items, func(it item) bool { return it.fdName == fdName && !it.asked })
 		s.mu.Unlock()
 		if !leftover {
-			return fmt.Errorf("fdstore: discard %q: %w among the leftovers: use Remove for what the program knows", fdName, ErrNotFound)
+			return fmt.Errorf("fdstore: discard %q: %w among the leftovers: use Remove for an entry that the program knows", fdName, ErrNotFound)
 		}
 	}
 	if err := s.remove(ctx, fdNames); err != nil {
@@ -58,7 +58,7 @@ const (
 )
 
 // store puts descriptors, borrowed, under one key, and unless they are
-// parts of a bundle, which belong together, removes what they replace. s.change is
+// parts of a bundle, which belong together, removes the entries that they replace. s.change is
 // held, s.mu is not.
 func (s *Store) store(ctx context.Context, op string, key Key, poll Poll, fds ...int) error {
 	if err := s.mayStore(); err != nil {
@@ -89,7 +89,7 @@ func (s *Store) store(ctx context.Context, op string, key Key, poll Poll, fds ..
 	return nil
 }
 
-// mayStore checks what depends on neither the name nor the descriptor.
+// mayStore checks all that depends on neither the name nor the descriptor.
 func (s *Store) mayStore() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +223,7 @@ func (s *Store) sendRemoval(fdNames []string) error {
 	return nil
 }
 
-// opError says what was tried with which entry.
+// opError adds the operation and the entry.
 func opError(op string, key Key, err error) error {
 	return fmt.Errorf("fdstore: %s %v: %w", op, key, err)
 }

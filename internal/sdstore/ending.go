@@ -19,7 +19,7 @@ var endingKey = Key{Kind: Blob, Name: "instar"}
 
 const endingSchema = 1
 
-// SaveEnding replaces what the store says.
+// SaveEnding replaces the ending in the store.
 func (s *Store) SaveEnding(ctx context.Context, e Ending) error {
 	payload, err := json.Marshal(e)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Store) SaveEnding(ctx context.Context, e Ending) error {
 	return s.store(ctx, "write", endingKey, NotPolled, int(file))
 }
 
-// Ending returns what the store says.
+// Ending returns the ending in the store.
 func (s *Store) Ending() (e Ending, err error) {
 	fd, err := s.get("open", endingKey)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // Gauge is that of one bundle. It stays as it is while the bundle is closed, for its
 // descriptors stay where they are.
 type Gauge struct {
-	own int64 // whoever uses the bundle changes it
+	own int64 // changed by the user of the bundle
 	all *atomic.Int64
 }
 

@@ -12,7 +12,7 @@ import (
 // item is one entry of the store, and this process's descriptor of it.
 type item struct {
 	fdName string
-	Name        // what fdName says; zero if it is not ours to understand
+	Name        // fdName taken apart; zero if it is not ours to understand
 	fd     int  // owned by the inventory
 	void   bool // a journal that was given up before it was used: see Journal.Rotate of fdstore
 	asked  bool // a Keeper has asked for it in this generation
@@ -33,8 +33,8 @@ func newItem(fdName string, fd int) item {
 	return it
 }
 
-// inventory is what the store holds, as far as this process knows: what it was
-// passed, and what it has put and removed since. systemd tells nobody; but only the
+// inventory is the contents of the store, as far as this process knows: the entries it was
+// passed, with its own changes since. systemd does not tell; but only the
 // main process may change the store, and it is the one that keeps the inventory.
 type inventory struct {
 	items   []item
@@ -85,8 +85,8 @@ func (v *inventory) current(key Key) (item, bool) {
 	return item{}, false
 }
 
-// superseded returns the FDNAMEs of those entries of a key that a newer one has replaced: what
-// a death between storing the new one and removing the old one leaves behind. A zero key stands
+// superseded returns the FDNAMEs of those entries of a key that a newer one has replaced:
+// a death between storing the new one and removing the old one leaves them behind. A zero key stands
 // for all.
 func (v *inventory) superseded(key Key) []string {
 	newest := make(map[Key]uint64)
@@ -132,7 +132,7 @@ func (v *inventory) same(fd int) (item, bool) {
 
 // sameFile is kcmp(2) with KCMP_FILE, of this process with itself. The two are known
 // to have the same inode. Where a system call filter keeps kcmp away, that must do:
-// better to refuse what systemd would have taken than to lose what it drops.
+// better to refuse a descriptor that systemd would have taken than to lose one that it drops.
 func sameFile(a, b int) bool {
 	const kcmpFile = 0
 	pid := uintptr(unix.Getpid())

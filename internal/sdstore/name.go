@@ -8,7 +8,7 @@ import (
 	"github.com/instar-project/instar/activation"
 )
 
-// Kind is what an entry holds.
+// Kind is the kind of an entry.
 type Kind string
 
 // The kinds of entries. An entry of any other kind is a leftover of a version of
@@ -28,14 +28,14 @@ func (k Kind) known() bool {
 	return false
 }
 
-// An FDNAME has up to 255 bytes (FDNAME_MAX of systemd). The kind, the number and what
-// stands between take 36 of them.
+// An FDNAME has up to 255 bytes (FDNAME_MAX of systemd). The kind, the number and the
+// text between take 36 of them.
 const (
 	maxKeeper = 64
 	maxBoth   = 200 // of the Keeper's name and the entry's together
 )
 
-// Key is what the entries of one thing have in common.
+// Key is common to the entries of one thing, such as a bundle.
 type Key struct {
 	Kind   Kind
 	Keeper string // whose it is; "" is a Keeper as well
@@ -71,7 +71,7 @@ func (n Name) String() string {
 	return activation.ReservedPrefix + string(n.Kind) + "." + n.path() + "." + strconv.FormatUint(n.Number, 10)
 }
 
-// Reserved says whether an FDNAME is one of this package: what to claim from an
+// Reserved says whether an FDNAME is one of this package, to be claimed from an
 // [activation.Set] for [Config].Entries.
 func Reserved(fdName string) bool { return strings.HasPrefix(fdName, activation.ReservedPrefix) }
 
@@ -115,7 +115,7 @@ func CheckKeeper(name string) error {
 	return nil
 }
 
-// problem says what makes a name unfit for any entry, in words that follow it.
+// problem is the reason why no entry can have this name, in words that follow it.
 func (k Key) problem() string {
 	switch {
 	case k.Name == "":

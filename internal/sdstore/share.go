@@ -47,8 +47,8 @@ func (s *Share) MayPut(op string, kind Kind, name string) error {
 	return nil
 }
 
-// problem says what makes a name unfit for a Keeper, in words that follow it; "" if nothing
-// does.
+// problem is the reason why a Keeper cannot use a name, in words that follow it; "" if it
+// can.
 func (s *Store) problem(key Key) string {
 	switch {
 	case key.Keeper == "" && key.Name == endingKey.Name:
@@ -96,7 +96,7 @@ func (s *Share) Parts(name string, do func(fd int) error) error {
 
 // Use opens a journal or a bundle, of which there is one user at a time: two would each
 // write as if they were alone. No change, and no Stop, comes between begin's own: it stores
-// with put. Stop calls end, and who ends by itself calls [Share.Leave].
+// with put. Stop calls end; a user that ends by itself calls [Share.Leave].
 func (s *Share) Use(kind Kind, name string, end func(), begin func(put func(ctx context.Context, fds ...int) error) error) error {
 	key := s.key(kind, name)
 	s.store.change.Lock()
@@ -130,7 +130,7 @@ func (s *Store) use(key Key, end func()) error {
 	return nil
 }
 
-// Leave ends what Use has begun.
+// Leave ends a Use.
 func (s *Share) Leave(kind Kind, name string) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()

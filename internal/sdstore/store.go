@@ -19,10 +19,10 @@ import (
 // given thousands of plain entries takes seconds.
 const patience = 5 * time.Second
 
-// Config says what a store is made of. The zero value is a store that is empty and
+// Config is for Open. The zero value is a store that is empty and
 // answers every change with [ErrNoStore].
 type Config struct {
-	// Entries is what the generation before left: set.Claim(sdstore.Reserved), whether
+	// Entries are those that the generation before left: set.Claim(sdstore.Reserved), whether
 	// the set came from systemd or from the predecessor. Open takes ownership of every
 	// descriptor.
 	Entries []activation.Entry
@@ -38,8 +38,8 @@ type Config struct {
 	// the application itself put there with [notify.FDStore]. They count.
 	Others int
 
-	// Storing and Removing, if set, are called with what systemd is about to be
-	// told, before it is: a successor tells its predecessor, which may have to take
+	// Storing and Removing, if set, are called with the entries that systemd is about to be
+	// told of, before it is: a successor tells its predecessor, which may have to take
 	// back, with [Store.Learn] and [Store.Forget]. The descriptors are borrowed.
 	// They must not call the Store.
 	Storing  func([]activation.Entry)
@@ -75,7 +75,7 @@ type Store struct {
 	gauges    map[Key]*Gauge // of bundles
 	stopped   error          // why there can be no changes
 
-	inFlight atomic.Int64 // what the gauges show together
+	inFlight atomic.Int64 // the sum of the gauges
 }
 
 // Open makes a Store. It changes nothing and asks systemd for nothing. On an error,
@@ -120,8 +120,8 @@ func (s *Store) Entries() []activation.Entry {
 	return entries
 }
 
-// List describes everything the store holds: first what was passed, in the order of
-// systemd, which is none in particular, then what this generation has put there.
+// List describes everything the store holds: first the entries that were passed, in the order
+// of systemd, which is none in particular, then those that this generation has put there.
 func (s *Store) List() []Info {
 	return s.list(func(item) bool { return true })
 }
@@ -160,8 +160,8 @@ func (s *Store) used() int { return len(s.inventory.items) + s.others }
 func (s *Store) Stop() { s.stop(ErrStopped) }
 
 // Resume allows changes again, after Stop: the predecessor takes back. Journals and
-// bundles have to be opened anew, and then show what a successor has written to them.
-// What a successor has put or replaced this generation knows only by Learn and Forget.
+// bundles have to be opened anew, and then show a successor's changes to them.
+// Entries that a successor has put or replaced are known by Learn and Forget alone.
 func (s *Store) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +189,7 @@ func (s *Store) Forget(fdNames []string) {
 	}
 }
 
-// Close closes this process's descriptors of the store. What systemd holds stays.
+// Close closes this process's descriptors of the store. systemd's stay.
 func (s *Store) Close() error {
 	s.stop(fmt.Errorf("%w: %w", errStoreClosed, ErrStopped))
 	s.mu.Lock()
