@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -25,13 +28,22 @@ func askDNSInTime(network string) func(ctx context.Context, address string, begu
 			defer cancel()
 			answer, _, err := client.ExchangeContext(limited, new(dns.Msg).SetQuestion("who.", dns.TypeTXT), address)
 			if err != nil {
-				t.Add("lost: %v", err)
+				t.Add("lost: %v", withoutAddresses(err))
+				t.Add("missed at %d", time.Now().UnixMicro())
 				return
 			}
 			t.Add("answered by %s", answer.Answer[0].(*dns.TXT).Txt[0])
 			begun()
 		})
 	}
+}
+
+// withoutAddresses makes one kind of errors that differ in the ports of their sockets.
+func withoutAddresses(err error) error {
+	if inside := (*net.OpError)(nil); errors.As(err, &inside) {
+		return fmt.Errorf("%s: %w", inside.Op, inside.Err)
+	}
+	return err
 }
 
 // askFast holds connections by the client of fasthttp, and POSTs on each every 20 ms,

@@ -63,6 +63,7 @@ type tally struct {
 	lost   int         // requests without an answer, and answers that are not whole
 	told   []time.Time // when a connection was told to go
 	cut    []time.Time // when one was cut
+	missed []time.Time // when a query was given up
 	losses []string    // the words for each kind of loss
 }
 
@@ -74,6 +75,8 @@ func count(protocol string, counts map[string]int) (t tally) {
 			t.done += n
 		case "told":
 			t.told = append(t.told, moments(rest, n)...)
+		case "missed":
+			t.missed = append(t.missed, moments(rest, n)...)
 		case "cut":
 			t.cut = append(t.cut, moments(rest, n)...)
 		default:
