@@ -11,7 +11,7 @@ import (
 // where it depends on the getter.
 type absence struct{ problem, advice string }
 
-// whyAbsent explains the zero Environment that Parse made of the same variables.
+// whyAbsent explains the zero environment that parse made of the same variables.
 func whyAbsent(lookup func(string) (string, bool), pid int) absence {
 	forPID, pidSet := lookup(envPID)
 	fds, fdsSet := lookup(envFDs)

@@ -24,7 +24,7 @@ func (s *Set) missing(r request) error {
 		if e.Name != nameConnection {
 			continue
 		}
-		if info, err := inspect(e.FD); err == nil && info.kind() == Connection {
+		if info, err := inspect(e.FD); err == nil && info.kind() == kindConnection {
 			return acceptYes(r, e.FD, info)
 		}
 	}
@@ -78,7 +78,7 @@ func duplicated(r request, found []Entry) error {
 // wrongType is the error for a descriptor that another getter hands out.
 func wrongType(r request, fd int, info socketInfo) error {
 	kind := info.kind()
-	if kind == Connection {
+	if kind == kindConnection {
 		return acceptYes(r, fd, info)
 	}
 	problem := fmt.Sprintf("fd %d is %s", fd, info.describe())
@@ -91,7 +91,7 @@ func wrongType(r request, fd int, info socketInfo) error {
 	}
 	advice += fmt.Sprintf(", or get it with %s(%q)", r.method(kind.getter()), r.wanted)
 	e := r.error(ErrWrongType, problem+", not "+r.takes, advice)
-	e.Found = kind
+	e.found = kind
 	return e
 }
 
@@ -100,7 +100,7 @@ func acceptYes(r request, fd int, info socketInfo) error {
 	e := r.error(ErrAcceptYes,
 		fmt.Sprintf("fd %d is %s, not %s", fd, info.describe(), r.takes),
 		"set Accept=no in "+socketUnit(r.wanted)+", so that the listening socket itself is passed")
-	e.Found = Connection
+	e.found = kindConnection
 	return e
 }
 

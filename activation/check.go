@@ -58,11 +58,11 @@ func BoundTo(address string) Check {
 }
 
 // sameFile reports whether fd is the file, or message queue, at path.
-func sameFile(fd int, kind Kind, path string) bool {
+func sameFile(fd int, kind fdKind, path string) bool {
 	if !strings.HasPrefix(path, "/") {
 		return false
 	}
-	if kind == MessageQueue {
+	if kind == kindMessageQueue {
 		path = "/dev/mqueue" + path
 	}
 	var have, want unix.Stat_t
@@ -79,31 +79,40 @@ func sameFile(fd int, kind Kind, path string) bool {
 // Only checks that the descriptor is of one of the given kinds, at least one,
 // where the getter alone would take more, and fails with [ErrWrongType] if it is not:
 //
-//	set.Listener("http", activation.Only(activation.TCP))
-func Only(kinds ...Kind) Check {
+//	set.Listener("http", activation.Only("tcp"))
+//
+// A socket's kind is its network, as in package net, or "netlink": "tcp", "unix",
+// "unixpacket" and "vsock" listen, "udp" and "unixgram" are for datagrams. The other kinds
+// are "fifo", "mqueue", and "special", a character device or a regular file.
+func Only(kinds ...string) Check {
 	return func(fd int) error {
+		var wanted []fdKind
+		var nouns []string
+		for _, name := range kinds {
+			k, ok := kindOf(name)
+			if !ok {
+				return fmt.Errorf("Only: there is no kind %q", name)
+			}
+			wanted, nouns = append(wanted, k), append(nouns, k.String())
+		}
 		info, err := inspect(fd)
 		if err != nil {
 			return err
 		}
-		if slices.Contains(kinds, info.kind()) {
+		if slices.Contains(wanted, info.kind()) {
 			return nil
-		}
-		var nouns []string
-		for _, k := range kinds {
-			nouns = append(nouns, k.String())
 		}
 		return &mismatch{
 			sentinel: ErrWrongType,
 			found:    info.kind(),
 			problem:  fmt.Sprintf("is %s, not %s", info.describe(), strings.Join(nouns, " or ")),
-			advice:   adviseKinds(info.kind(), kinds),
+			advice:   adviseKinds(info.kind(), wanted),
 		}
 	}
 }
 
 // adviseKinds says which directive makes one of the wanted kinds.
-func adviseKinds(found Kind, wanted []Kind) string {
+func adviseKinds(found fdKind, wanted []fdKind) string {
 	var directives []string
 	for _, k := range wanted {
 		if d := k.directive(); d != "" && !slices.Contains(directives, d) {
@@ -131,7 +140,7 @@ func runCheck(r request, fd int, check Check) error {
 		return r.error(err, fmt.Sprintf("fd %d: %v", fd, err), "")
 	}
 	e := r.error(m.sentinel, fmt.Sprintf("fd %d %s", fd, m.problem), m.advice+" in "+socketUnit(r.wanted))
-	e.Found = m.found
+	e.found = m.found
 	return e
 }
 
@@ -139,7 +148,7 @@ func runCheck(r request, fd int, check Check) error {
 // name.
 type mismatch struct {
 	sentinel error
-	found    Kind
+	found    fdKind
 	problem  string
 	advice   string
 }

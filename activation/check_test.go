@@ -92,11 +92,11 @@ func TestCheckErrors(t *testing.T) {
 			`fd {fd} is a Unix stream listener on {addr}, not at /run/web.sock: set ListenStream=/run/web.sock in web.socket`},
 		{"File", "pipe", BoundTo("/run/pipe"), ErrWrongAddress,
 			`fd {fd} is a FIFO, not at /run/pipe: set ListenFIFO=/run/pipe in the .socket unit with FileDescriptorName=pipe`},
-		{"Listener", "http", Only(Unix, UnixPacket), ErrWrongType,
+		{"Listener", "http", Only("unix", "unixpacket"), ErrWrongType,
 			`fd {fd} is a TCP listener on {addr}, not a Unix stream listener or a Unix seqpacket listener: change the address of ListenStream= in the .socket unit with FileDescriptorName=http`},
-		{"Listener", "web.socket", Only(UnixPacket), ErrWrongType,
+		{"Listener", "web.socket", Only("unixpacket"), ErrWrongType,
 			`fd {fd} is a Unix stream listener on {addr}, not a Unix seqpacket listener: use ListenSequentialPacket= in web.socket`},
-		{"Files", "pipe", Only(Special), ErrWrongType,
+		{"Files", "pipe", Only("special"), ErrWrongType,
 			`fd {fd} is a FIFO, not a special or regular file: use ListenSpecial= in the .socket unit with FileDescriptorName=pipe`},
 		{"Listeners", "http", func(int) error { return io.ErrUnexpectedEOF }, io.ErrUnexpectedEOF,
 			`fd {fd}: unexpected EOF`},
@@ -105,7 +105,7 @@ func TestCheckErrors(t *testing.T) {
 		wantError(t, call(s, tt.method, tt.name, tt.check), tt.sentinel,
 			`activation: `+tt.method+`("`+tt.name+`"): `+expand(tt.want, fd, boundTo(t, fd)))
 	}
-	ln, err := s.Listener("http", Only(TCP), BoundTo("127.0.0.1:0"))
+	ln, err := s.Listener("http", Only("tcp"), BoundTo("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@
 //	FileDescriptorName=http           ln, err := set.Listener("http")
 //
 // [Take] is called once, early in main. It parses $LISTEN_PID,
-// $LISTEN_PIDFDID, $LISTEN_FDS and $LISTEN_FDNAMES ([Parse] is that parser, a
-// pure function), unsets them so that no child process believes in them, and
+// $LISTEN_PIDFDID, $LISTEN_FDS and $LISTEN_FDNAMES, unsets
+// them so that no child process believes in them, and
 // returns a [Set]. A malformed environment is an error that quotes the variable
 // and its value; an environment meant for another process is not, and neither
 // is none at all: then the Set is empty, and the getter that misses a socket
@@ -31,7 +31,7 @@
 // in the order of the .socket unit. Before it hands anything out, a getter asks the
 // kernel what the descriptor really is (SO_TYPE, SO_ACCEPTCONN, SO_DOMAIN,
 // SO_PROTOCOL), then runs the given [Check] functions: [BoundTo] for the address,
-// [Only] for the [Kind]. A descriptor that does not fit is an [*Error] that names
+// [Only] for the kind. A descriptor that does not fit is an [*Error] that names
 // the kind found, the kind asked for, and the directive to change.
 //
 // A connection that Accept=yes made is an error too, with words of its own: a
@@ -62,7 +62,7 @@
 // # Other descriptors
 //
 // Entries of systemd's file descriptor store arrive in the same list, after the
-// sockets. Names that begin with [ReservedPrefix] are Instar's own store entries
+// sockets. Names that begin with "instar." are Instar's own store entries
 // and are never handed out as sockets. Three names are systemd's own: a
 // descriptor is "unknown" when it came without a name, "stored" when it was put
 // into the store without one, and "connection" when Accept=yes made it.

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/instar-project/instar/internal/fdname"
 )
 
 // The variables of sd_listen_fds(3).
@@ -24,9 +26,9 @@ const (
 	maxFDs = 1 << 20
 )
 
-// Environment is the content of the LISTEN_* variables: the descriptors 3 to
+// environment is the content of the LISTEN_* variables: the descriptors 3 to
 // 3+FDs-1 were passed to this process. The zero value means none.
-type Environment struct {
+type environment struct {
 	// FDs is how many descriptors were passed.
 	FDs int
 
@@ -35,34 +37,34 @@ type Environment struct {
 	Names []string
 }
 
-// Parse reads the LISTEN_* variables through lookup (as [os.LookupEnv]) for the
+// parse reads the LISTEN_* variables through lookup (as [os.LookupEnv]) for the
 // process pid, as sd_listen_fds_with_names(3) does, but strictly: a value that
-// systemd would not write is an [*EnvironmentError].
+// systemd would not write is an environmentError.
 //
 // Pidfdid is the inode number of a pidfd of the process, to compare with
 // $LISTEN_PIDFDID; 0 means that it is not known, and the comparison is left out.
 //
-// When the variables are not set, or are for another process, Parse returns the
-// zero Environment and no error. It has no effect on anything: see [Take] for
+// When the variables are not set, or are for another process, parse returns the
+// zero environment and no error. It has no effect on anything: see [Take] for
 // the effects.
-func Parse(lookup func(key string) (string, bool), pid int, pidfdid uint64) (Environment, error) {
+func parse(lookup func(key string) (string, bool), pid int, pidfdid uint64) (environment, error) {
 	ours, err := addressedTo(lookup, pid, pidfdid)
 	if err != nil || !ours {
-		return Environment{}, err
+		return environment{}, err
 	}
 	value, set := lookup(envFDs)
 	if !set {
-		return Environment{}, nil
+		return environment{}, nil
 	}
 	fds, err := parseDecimal(envFDs, value, maxFDs)
 	if err != nil {
-		return Environment{}, err
+		return environment{}, err
 	}
 	names, err := parseNames(lookup, int(fds))
 	if err != nil {
-		return Environment{}, err
+		return environment{}, err
 	}
-	return Environment{FDs: int(fds), Names: names}, nil
+	return environment{FDs: int(fds), Names: names}, nil
 }
 
 // addressedTo reports whether the variables are meant for the process pid.
@@ -109,7 +111,7 @@ func parseNames(lookup func(string) (string, bool), fds int) ([]string, error) {
 			names[i] = nameUnknown
 			continue
 		}
-		if problem := NameProblem(name); problem != "" {
+		if problem := fdname.Problem(name); problem != "" {
 			return nil, malformed(envFDNames, value, "name %d, %q, %s", i+1, name, problem)
 		}
 	}
@@ -127,5 +129,5 @@ func parseDecimal(variable, value string, limit uint64) (uint64, error) {
 }
 
 func malformed(variable, value, format string, args ...any) error {
-	return &EnvironmentError{Variable: variable, Value: value, Problem: fmt.Sprintf(format, args...)}
+	return &environmentError{Variable: variable, Value: value, Problem: fmt.Sprintf(format, args...)}
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/instar-project/instar/internal/fdname"
 )
 
 func lookupIn(env map[string]string) func(string) (string, bool) {
@@ -25,33 +27,33 @@ func TestParse(t *testing.T) {
 	tests := []struct {
 		what string
 		env  map[string]string
-		want Environment
+		want environment
 	}{
-		{"nothing set", nil, Environment{}},
+		{"nothing set", nil, environment{}},
 		{"one name", map[string]string{"LISTEN_PID": "4711", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "http"},
-			Environment{1, []string{"http"}}},
+			environment{1, []string{"http"}}},
 		{"names repeat, order is kept", map[string]string{"LISTEN_PID": "4711", "LISTEN_FDS": "3", "LISTEN_FDNAMES": "b:a:b"},
-			Environment{3, []string{"b", "a", "b"}}},
+			environment{3, []string{"b", "a", "b"}}},
 		{"no names at all", map[string]string{"LISTEN_PID": "4711", "LISTEN_FDS": "2"},
-			Environment{2, []string{"unknown", "unknown"}}},
+			environment{2, []string{"unknown", "unknown"}}},
 		{"empty names", map[string]string{"LISTEN_PID": "4711", "LISTEN_FDS": "3", "LISTEN_FDNAMES": "a::"},
-			Environment{3, []string{"a", "unknown", "unknown"}}},
+			environment{3, []string{"a", "unknown", "unknown"}}},
 		{"a space and punctuation are valid", map[string]string{"LISTEN_PID": "4711", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "a b=~"},
-			Environment{1, []string{"a b=~"}}},
+			environment{1, []string{"a b=~"}}},
 		{"the longest name", map[string]string{"LISTEN_PID": "4711", "LISTEN_FDS": "1", "LISTEN_FDNAMES": long},
-			Environment{1, []string{long}}},
+			environment{1, []string{long}}},
 		{"right pidfd", map[string]string{"LISTEN_PID": "4711", "LISTEN_PIDFDID": "987654321", "LISTEN_FDS": "1"},
-			Environment{1, []string{"unknown"}}},
+			environment{1, []string{"unknown"}}},
 		{"pidfd of another", map[string]string{"LISTEN_PID": "4711", "LISTEN_PIDFDID": "987654322", "LISTEN_FDS": "1"},
-			Environment{}},
+			environment{}},
 		{"PID of another, the rest is not looked at", map[string]string{"LISTEN_PID": "4712", "LISTEN_PIDFDID": "?", "LISTEN_FDS": "?"},
-			Environment{}},
-		{"no PID, the rest is not looked at", map[string]string{"LISTEN_FDS": "?"}, Environment{}},
-		{"no count", map[string]string{"LISTEN_PID": "4711", "LISTEN_FDNAMES": "http"}, Environment{}},
+			environment{}},
+		{"no PID, the rest is not looked at", map[string]string{"LISTEN_FDS": "?"}, environment{}},
+		{"no count", map[string]string{"LISTEN_PID": "4711", "LISTEN_FDNAMES": "http"}, environment{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.what, func(t *testing.T) {
-			got, err := Parse(lookupIn(tt.env), ownPID, ownID)
+			got, err := parse(lookupIn(tt.env), ownPID, ownID)
 			if err != nil || !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("Parse = %+v, %v; want %+v", got, err, tt.want)
 			}
@@ -61,7 +63,7 @@ func TestParse(t *testing.T) {
 
 func TestParseWithoutPidfs(t *testing.T) {
 	env := map[string]string{"LISTEN_PID": "4711", "LISTEN_PIDFDID": "5", "LISTEN_FDS": "1"}
-	got, err := Parse(lookupIn(env), ownPID, 0)
+	got, err := parse(lookupIn(env), ownPID, 0)
 	if err != nil || got.FDs != 1 {
 		t.Errorf("Parse = %+v, %v; want the unknown pidfd to be left out of the comparison", got, err)
 	}
@@ -100,7 +102,7 @@ func TestParseMalformed(t *testing.T) {
 		t.Run(tt.variable+"="+tt.value, func(t *testing.T) {
 			env := map[string]string{"LISTEN_PID": "4711", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "http:dns"}
 			env[tt.variable] = tt.value
-			got, err := Parse(lookupIn(env), ownPID, ownID)
+			got, err := parse(lookupIn(env), ownPID, ownID)
 			if err == nil {
 				t.Fatalf("Parse = %+v, want an error", got)
 			}
@@ -110,10 +112,10 @@ func TestParseMalformed(t *testing.T) {
 			if !errors.Is(err, ErrMalformed) {
 				t.Error("not an ErrMalformed")
 			}
-			if e, ok := errors.AsType[*EnvironmentError](err); !ok || env[e.Variable] != e.Value {
+			if e, ok := errors.AsType[*environmentError](err); !ok || env[e.Variable] != e.Value {
 				t.Errorf("does not carry the variable and its value: %#v", e)
 			}
-			if !reflect.DeepEqual(got, Environment{}) {
+			if !reflect.DeepEqual(got, environment{}) {
 				t.Errorf("returned %+v beside the error", got)
 			}
 		})
@@ -135,9 +137,9 @@ func FuzzParse(f *testing.F) {
 				env[v.key] = v.value
 			}
 		}
-		got, err := Parse(lookupIn(env), ownPID, ownID)
+		got, err := parse(lookupIn(env), ownPID, ownID)
 		if err != nil {
-			e, ok := errors.AsType[*EnvironmentError](err)
+			e, ok := errors.AsType[*environmentError](err)
 			if !ok || env[e.Variable] != e.Value {
 				t.Fatalf("error %v does not carry a variable of %q", err, env)
 			}
@@ -150,7 +152,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("descriptors of another process: %q", env)
 		}
 		for _, name := range got.Names {
-			if problem := NameProblem(name); problem != "" {
+			if problem := fdname.Problem(name); problem != "" {
 				t.Fatalf("name %q %s", name, problem)
 			}
 		}

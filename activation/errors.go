@@ -8,7 +8,7 @@ import (
 // Kinds of errors, to tell apart with [errors.Is].
 var (
 	// ErrMalformed: the LISTEN_* variables are not as systemd writes them. The
-	// error is an [*EnvironmentError].
+	// error quotes the variable and its value.
 	ErrMalformed = errors.New("malformed environment")
 
 	// ErrNotActivated: the process was passed no descriptors at all: it was started
@@ -35,7 +35,7 @@ var (
 	ErrUnclaimed = errors.New("socket never asked for")
 
 	// ErrInvalidName: the name can never be a socket's: not a valid
-	// FileDescriptorName=, or one with the [ReservedPrefix].
+	// FileDescriptorName=, or one with the prefix "instar.".
 	ErrInvalidName = errors.New("invalid socket name")
 
 	// ErrClosed: the Set was closed before.
@@ -46,7 +46,7 @@ var (
 type Error struct {
 	Op      string // the method: "Listener"
 	Name    string // the socket's name
-	Found   Kind   // with ErrWrongType: the kind of the descriptor
+	found   fdKind // with ErrWrongType: the kind of the descriptor
 	Problem string // why the descriptor does not fit
 	Advice  string // how to mend it; may be ""
 	Err     error  // one of the sentinels above, or the error of a Check or system call
@@ -63,17 +63,17 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// EnvironmentError says which variable systemd would not have written like that.
+// environmentError says which variable systemd would not have written like that.
 // It is an [ErrMalformed].
-type EnvironmentError struct {
+type environmentError struct {
 	Variable string // "LISTEN_FDS"
 	Value    string // as it was found
 	Problem  string // why it is malformed
 }
 
-func (e *EnvironmentError) Error() string {
+func (e *environmentError) Error() string {
 	return fmt.Sprintf("activation: malformed environment: %s=%q: %s; the starter of this process must set it as sd_listen_fds(3) says", e.Variable, e.Value, e.Problem)
 }
 
 // Unwrap returns [ErrMalformed].
-func (e *EnvironmentError) Unwrap() error { return ErrMalformed }
+func (e *environmentError) Unwrap() error { return ErrMalformed }

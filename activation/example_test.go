@@ -49,27 +49,6 @@ func ExampleSet_Listener() {
 	// Output: not started by systemd
 }
 
-func ExampleParse() {
-	variables := map[string]string{
-		"LISTEN_PID":     "4711",
-		"LISTEN_FDS":     "2",
-		"LISTEN_FDNAMES": "http:dns",
-	}
-	lookup := func(key string) (string, bool) {
-		value, set := variables[key]
-		return value, set
-	}
-	env, err := activation.Parse(lookup, 4711, 0)
-	fmt.Println(env.FDs, env.Names, err)
-
-	variables["LISTEN_FDS"] = "two"
-	_, err = activation.Parse(lookup, 4711, 0)
-	fmt.Println(err)
-	// Output:
-	// 2 [http dns] <nil>
-	// activation: malformed environment: LISTEN_FDS="two": not a decimal number from 1 to 1048576; the starter of this process must set it as sd_listen_fds(3) says
-}
-
 // An admin interface that must never listen anywhere but on this machine.
 func ExampleBoundTo() {
 	set, err := activation.Take()
@@ -77,7 +56,7 @@ func ExampleBoundTo() {
 		log.Fatal(err)
 	}
 	defer set.Close()
-	admin, err := set.Listener("admin", activation.BoundTo("127.0.0.1:0"), activation.Only(activation.TCP))
+	admin, err := set.Listener("admin", activation.BoundTo("127.0.0.1:0"), activation.Only("tcp"))
 	if err != nil {
 		log.Fatal(err)
 	}

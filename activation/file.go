@@ -23,8 +23,8 @@ func (s *Set) Files(name string, checks ...Check) ([]*os.File, error) {
 }
 
 // openFile makes a file of fd, which it takes ownership of.
-func openFile(fd int, kind Kind, name string) (*os.File, error) {
-	if kind == Special || kind == Other {
+func openFile(fd int, kind fdKind, name string) (*os.File, error) {
+	if kind == kindSpecial || kind == kindOther {
 		// A file that cannot be polled would answer EAGAIN where the program
 		// expects to wait, so it stays as its maker opened it.
 		return os.NewFile(uintptr(fd), name), nil

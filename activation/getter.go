@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/instar-project/instar/internal/fdname"
 )
 
 // getter is one pair of methods, for one socket and for several.
@@ -58,7 +60,7 @@ func (r request) error(err error, problem, advice string) *Error {
 // get finds, checks and duplicates the descriptors that r asks for, and calls open
 // to make a T of each duplicate. Open takes ownership of fd. On an error nothing
 // stays open.
-func get[T io.Closer](s *Set, r request, open func(fd int, kind Kind, name string) (T, error)) ([]T, error) {
+func get[T io.Closer](s *Set, r request, open func(fd int, kind fdKind, name string) (T, error)) ([]T, error) {
 	duplicates, err := s.duplicates(r)
 	if err != nil {
 		return nil, err
@@ -79,7 +81,7 @@ func get[T io.Closer](s *Set, r request, open func(fd int, kind Kind, name strin
 }
 
 // getOne is get for the singular.
-func getOne[T io.Closer](s *Set, r request, open func(fd int, kind Kind, name string) (T, error)) (T, error) {
+func getOne[T io.Closer](s *Set, r request, open func(fd int, kind fdKind, name string) (T, error)) (T, error) {
 	all, err := get(s, r, open)
 	if err != nil {
 		var none T
@@ -90,7 +92,7 @@ func getOne[T io.Closer](s *Set, r request, open func(fd int, kind Kind, name st
 
 type duplicate struct {
 	fd   int
-	kind Kind
+	kind fdKind
 }
 
 func closeAll(duplicates []duplicate) {
@@ -131,12 +133,12 @@ func (s *Set) find(r request) ([]Entry, error) {
 	if s.closed {
 		return nil, r.error(ErrClosed, "the set has been closed", "call its getters before Close")
 	}
-	if problem := NameProblem(r.wanted); problem != "" {
+	if problem := fdname.Problem(r.wanted); problem != "" {
 		return nil, r.error(ErrInvalidName, "the name "+problem, "ask for a name as FileDescriptorName= takes it")
 	}
 	if reserved(r.wanted) {
 		return nil, r.error(ErrInvalidName,
-			fmt.Sprintf("names that begin with %q are entries of the file descriptor store, not sockets", ReservedPrefix),
+			fmt.Sprintf("names that begin with %q are entries of the file descriptor store, not sockets", fdname.ReservedPrefix),
 			"choose another FileDescriptorName=")
 	}
 	if s.asked == nil {
@@ -160,17 +162,17 @@ func (s *Set) find(r request) ([]Entry, error) {
 }
 
 // check inspects one descriptor and runs the caller's checks.
-func (r request) check(fd int) (Kind, error) {
+func (r request) check(fd int) (fdKind, error) {
 	info, err := inspect(fd)
 	if err != nil {
-		return Other, r.error(err, fmt.Sprintf("fd %d: %v", fd, err), "")
+		return kindOther, r.error(err, fmt.Sprintf("fd %d: %v", fd, err), "")
 	}
 	if info.kind().getter() != r.getter {
-		return Other, wrongType(r, fd, info)
+		return kindOther, wrongType(r, fd, info)
 	}
 	for _, check := range r.checks {
 		if err := runCheck(r, fd, check); err != nil {
-			return Other, err
+			return kindOther, err
 		}
 	}
 	return info.kind(), nil

@@ -232,7 +232,7 @@ func TestFile(t *testing.T) {
 	}
 
 	// A FIFO waits in Go's poller, so it has deadlines.
-	f, err := s.File("fifo", BoundTo(path), Only(FIFO))
+	f, err := s.File("fifo", BoundTo(path), Only("fifo"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestFileMessageQueue(t *testing.T) {
 		t.Skipf("no POSIX message queues here: mq_open: %v", err)
 	}
 	s := newSet(t, Entry{"queue", fd})
-	f, err := s.File("queue", Only(MessageQueue))
+	f, err := s.File("queue", Only("mqueue"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,13 +357,13 @@ func TestWrongType(t *testing.T) {
 		s := newSet(t, Entry{"s", tt.fd})
 		err := call(s, tt.method, "s")
 		wantError(t, err, ErrWrongType, want)
-		if e, ok := errors.AsType[*Error](err); !ok || e.Op != tt.method || e.Name != "s" || e.Found != mustKind(t, tt.fd) {
+		if e, ok := errors.AsType[*Error](err); !ok || e.Op != tt.method || e.Name != "s" || e.found != mustKind(t, tt.fd) {
 			t.Errorf("carries %#v", e)
 		}
 	}
 }
 
-func mustKind(t *testing.T, fd int) Kind {
+func mustKind(t *testing.T, fd int) fdKind {
 	t.Helper()
 	info, err := inspect(fd)
 	if err != nil {

@@ -1,56 +1,67 @@
 package activation
 
 // Kind is the type of a descriptor, as far as it decides on its uses.
-type Kind int
+type fdKind int
 
 // The kinds, each with the directive of systemd.socket(5) that makes it.
 const (
-	Other        Kind = iota // nothing below: an SCTP socket, a directory, …
-	TCP                      // ListenStream=, listening
-	Unix                     // ListenStream=, listening, AF_UNIX
-	UnixPacket               // ListenSequentialPacket=, listening
-	VSOCK                    // ListenStream=vsock:…, listening
-	UDP                      // ListenDatagram=
-	Unixgram                 // ListenDatagram=, AF_UNIX
-	Netlink                  // ListenNetlink=
-	FIFO                     // ListenFIFO=
-	Special                  // ListenSpecial=: a character device or a regular file
-	MessageQueue             // ListenMessageQueue=
-	Connection               // a connected socket, as Accept=yes passes it
+	kindOther        fdKind = iota // nothing below: an SCTP socket, a directory, …
+	kindTCP                        // ListenStream=, listening
+	kindUnix                       // ListenStream=, listening, AF_UNIX
+	kindUnixPacket                 // ListenSequentialPacket=, listening
+	kindVSOCK                      // ListenStream=vsock:…, listening
+	kindUDP                        // ListenDatagram=
+	kindUnixgram                   // ListenDatagram=, AF_UNIX
+	kindNetlink                    // ListenNetlink=
+	kindFIFO                       // ListenFIFO=
+	kindSpecial                    // ListenSpecial=: a character device or a regular file
+	kindMessageQueue               // ListenMessageQueue=
+	kindConnection                 // a connected socket, as Accept=yes passes it
 )
 
 type kindInfo struct {
+	name            string // for Only
 	noun, directive string
 	getter          *getter
 }
 
 var kinds = [...]kindInfo{
-	Other:        {"a descriptor of another kind", "", asFile},
-	TCP:          {"a TCP listener", "ListenStream=", asListener},
-	Unix:         {"a Unix stream listener", "ListenStream=", asListener},
-	UnixPacket:   {"a Unix seqpacket listener", "ListenSequentialPacket=", asListener},
-	VSOCK:        {"a vsock listener", "ListenStream=", asListener},
-	UDP:          {"a UDP socket", "ListenDatagram=", asPacketConn},
-	Unixgram:     {"a Unix datagram socket", "ListenDatagram=", asPacketConn},
-	Netlink:      {"a netlink socket", "ListenNetlink=", asFile},
-	FIFO:         {"a FIFO", "ListenFIFO=", asFile},
-	Special:      {"a special or regular file", "ListenSpecial=", asFile},
-	MessageQueue: {"a POSIX message queue", "ListenMessageQueue=", asFile},
-	Connection:   {"a single connection", "Accept=yes", asFile},
+	kindOther:        {"", "a descriptor of another kind", "", asFile},
+	kindTCP:          {"tcp", "a TCP listener", "ListenStream=", asListener},
+	kindUnix:         {"unix", "a Unix stream listener", "ListenStream=", asListener},
+	kindUnixPacket:   {"unixpacket", "a Unix seqpacket listener", "ListenSequentialPacket=", asListener},
+	kindVSOCK:        {"vsock", "a vsock listener", "ListenStream=", asListener},
+	kindUDP:          {"udp", "a UDP socket", "ListenDatagram=", asPacketConn},
+	kindUnixgram:     {"unixgram", "a Unix datagram socket", "ListenDatagram=", asPacketConn},
+	kindNetlink:      {"netlink", "a netlink socket", "ListenNetlink=", asFile},
+	kindFIFO:         {"fifo", "a FIFO", "ListenFIFO=", asFile},
+	kindSpecial:      {"special", "a special or regular file", "ListenSpecial=", asFile},
+	kindMessageQueue: {"mqueue", "a POSIX message queue", "ListenMessageQueue=", asFile},
+	kindConnection:   {"", "a single connection", "Accept=yes", asFile},
 }
 
-func (k Kind) info() kindInfo {
+func (k fdKind) info() kindInfo {
 	if k < 0 || int(k) >= len(kinds) {
-		k = Other
+		k = kindOther
 	}
 	return kinds[k]
 }
 
 // String returns the kind as a noun with its article: "a TCP listener".
-func (k Kind) String() string { return k.info().noun }
+func (k fdKind) String() string { return k.info().noun }
 
 // directive is the line of the .socket unit that makes this kind, "" for Other.
-func (k Kind) directive() string { return k.info().directive }
+func (k fdKind) directive() string { return k.info().directive }
 
 // getter is the getter that hands out this kind.
-func (k Kind) getter() *getter { return k.info().getter }
+func (k fdKind) getter() *getter { return k.info().getter }
+
+// kindOf is the kind of that name.
+func kindOf(name string) (fdKind, bool) {
+	for k, info := range kinds {
+		if info.name == name && name != "" {
+			return fdKind(k), true
+		}
+	}
+	return kindOther, false
+}

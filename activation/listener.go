@@ -32,12 +32,12 @@ func (s *Set) Listeners(name string, checks ...Check) ([]net.Listener, error) {
 }
 
 // openListener makes a listener of fd, which it takes ownership of.
-func openListener(fd int, kind Kind, name string) (net.Listener, error) {
+func openListener(fd int, kind fdKind, name string) (net.Listener, error) {
 	file, err := nonblockingFile(fd, name)
 	if err != nil {
 		return nil, err
 	}
-	if kind == VSOCK {
+	if kind == kindVSOCK {
 		return newVSOCKListener(file)
 	}
 	// FileListener duplicates once more.

@@ -20,7 +20,7 @@ func (s *Set) PacketConns(name string, checks ...Check) ([]net.PacketConn, error
 }
 
 // openPacketConn makes a packet connection of fd, which it takes ownership of.
-func openPacketConn(fd int, _ Kind, name string) (net.PacketConn, error) {
+func openPacketConn(fd int, _ fdKind, name string) (net.PacketConn, error) {
 	file, err := nonblockingFile(fd, name)
 	if err != nil {
 		return nil, err

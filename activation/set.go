@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/instar-project/instar/internal/fdname"
 )
 
 // Entry is one descriptor and its name.
@@ -36,7 +38,7 @@ func New(entries []Entry) (*Set, error) {
 	s := &Set{handed: true, entries: slices.Clone(entries)}
 	seen := make(map[int]bool)
 	for _, e := range entries {
-		problem := NameProblem(e.Name)
+		problem := fdname.Problem(e.Name)
 		if problem != "" {
 			problem = "the name " + problem
 		} else if seen[e.FD] {
@@ -77,7 +79,7 @@ func (s *Set) Entries() []Entry {
 }
 
 // Names returns the names that getters can be asked for, each once, in the order
-// they came in. Names with the [ReservedPrefix] are left out; entries that the
+// they came in. Names with the prefix "instar." are left out; entries that the
 // service itself has put into the store, under names of its own, are not.
 func (s *Set) Names() []string {
 	s.mu.Lock()

@@ -73,49 +73,49 @@ func (i *socketInfo) inspectSocket(fd int) error {
 }
 
 // kind maps the kernel's information to a Kind.
-func (i socketInfo) kind() Kind {
+func (i socketInfo) kind() fdKind {
 	switch i.mode {
 	case unix.S_IFSOCK:
 		return i.socketKind()
 	case unix.S_IFIFO:
-		return FIFO
+		return kindFIFO
 	case unix.S_IFCHR, unix.S_IFREG:
 		if i.queue {
-			return MessageQueue
+			return kindMessageQueue
 		}
-		return Special
+		return kindSpecial
 	}
-	return Other
+	return kindOther
 }
 
-func (i socketInfo) socketKind() Kind {
+func (i socketInfo) socketKind() fdKind {
 	inet := i.domain == unix.AF_INET || i.domain == unix.AF_INET6
 	stream, seqpacket := i.typ == unix.SOCK_STREAM, i.typ == unix.SOCK_SEQPACKET
 	switch {
 	case i.domain == unix.AF_NETLINK:
-		return Netlink
+		return kindNetlink
 	case (stream || seqpacket) && i.connected:
-		return Connection
+		return kindConnection
 	case inet && stream && i.listening && (i.protocol == unix.IPPROTO_TCP || i.protocol == unix.IPPROTO_MPTCP):
-		return TCP
+		return kindTCP
 	case i.domain == unix.AF_UNIX && stream && i.listening:
-		return Unix
+		return kindUnix
 	case i.domain == unix.AF_UNIX && seqpacket && i.listening:
-		return UnixPacket
+		return kindUnixPacket
 	case i.domain == unix.AF_VSOCK && stream && i.listening:
-		return VSOCK
+		return kindVSOCK
 	case inet && i.typ == unix.SOCK_DGRAM && (i.protocol == unix.IPPROTO_UDP || i.protocol == unix.IPPROTO_UDPLITE):
-		return UDP
+		return kindUDP
 	case i.domain == unix.AF_UNIX && i.typ == unix.SOCK_DGRAM:
-		return Unixgram
+		return kindUnixgram
 	}
-	return Other
+	return kindOther
 }
 
 // describe is the descriptor in words: "a TCP listener on 127.0.0.1:80".
 func (i socketInfo) describe() string {
 	noun := i.kind().String()
-	if i.kind() == Other {
+	if i.kind() == kindOther {
 		noun = i.describeOther()
 	}
 	if i.mode != unix.S_IFSOCK || i.local.text == "" {

@@ -14,35 +14,35 @@ func TestKind(t *testing.T) {
 	tests := []struct {
 		what string
 		info socketInfo
-		kind Kind
+		kind fdKind
 		text string
 	}{
-		{"TCP", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP, listening, false), TCP, "a TCP listener"},
-		{"TCP over IPv6", socket(unix.AF_INET6, unix.SOCK_STREAM, unix.IPPROTO_TCP, listening, false), TCP, "a TCP listener"},
-		{"Multipath TCP", socket(unix.AF_INET6, unix.SOCK_STREAM, unix.IPPROTO_MPTCP, listening, false), TCP, "a TCP listener"},
-		{"TCP, accepted", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP, false, connected), Connection, "a single connection"},
-		{"TCP, idle", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP, false, false), Other, "a socket that neither listens nor is connected"},
-		{"SCTP", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP, listening, false), Other, "an SCTP socket"},
-		{"SCTP seqpacket", socket(unix.AF_INET, unix.SOCK_SEQPACKET, unix.IPPROTO_SCTP, listening, false), Other, "an SCTP socket"},
-		{"UDP", socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDP, false, false), UDP, "a UDP socket"},
-		{"UDP, connected", socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDP, false, connected), UDP, "a UDP socket"},
-		{"UDP-Lite", socket(unix.AF_INET6, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE, false, false), UDP, "a UDP socket"},
-		{"ping", socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_ICMP, false, false), Other, "a socket of domain 2, type 2, protocol 1"},
-		{"raw", socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP, false, false), Other, "a socket of domain 2, type 3, protocol 1"},
-		{"Unix stream", socket(unix.AF_UNIX, unix.SOCK_STREAM, 0, listening, false), Unix, "a Unix stream listener"},
-		{"Unix seqpacket", socket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0, listening, false), UnixPacket, "a Unix seqpacket listener"},
-		{"Unix seqpacket, accepted", socket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0, false, connected), Connection, "a single connection"},
-		{"Unix datagram", socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0, false, false), Unixgram, "a Unix datagram socket"},
-		{"vsock", socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0, listening, false), VSOCK, "a vsock listener"},
-		{"vsock seqpacket", socket(unix.AF_VSOCK, unix.SOCK_SEQPACKET, 0, listening, false), Other, "a socket of domain 40, type 5, protocol 0"},
-		{"netlink", socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_AUDIT, false, false), Netlink, "a netlink socket"},
-		{"FIFO", socketInfo{mode: unix.S_IFIFO}, FIFO, "a FIFO"},
-		{"device", socketInfo{mode: unix.S_IFCHR}, Special, "a special or regular file"},
-		{"regular", socketInfo{mode: unix.S_IFREG}, Special, "a special or regular file"},
-		{"queue", socketInfo{mode: unix.S_IFREG, queue: true}, MessageQueue, "a POSIX message queue"},
-		{"directory", socketInfo{mode: unix.S_IFDIR}, Other, "a directory"},
-		{"disk", socketInfo{mode: unix.S_IFBLK}, Other, "a block device"},
-		{"eventfd", socketInfo{}, Other, "an anonymous descriptor (an eventfd, a pidfd, …)"},
+		{"TCP", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP, listening, false), kindTCP, "a TCP listener"},
+		{"TCP over IPv6", socket(unix.AF_INET6, unix.SOCK_STREAM, unix.IPPROTO_TCP, listening, false), kindTCP, "a TCP listener"},
+		{"Multipath TCP", socket(unix.AF_INET6, unix.SOCK_STREAM, unix.IPPROTO_MPTCP, listening, false), kindTCP, "a TCP listener"},
+		{"TCP, accepted", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP, false, connected), kindConnection, "a single connection"},
+		{"TCP, idle", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP, false, false), kindOther, "a socket that neither listens nor is connected"},
+		{"SCTP", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP, listening, false), kindOther, "an SCTP socket"},
+		{"SCTP seqpacket", socket(unix.AF_INET, unix.SOCK_SEQPACKET, unix.IPPROTO_SCTP, listening, false), kindOther, "an SCTP socket"},
+		{"UDP", socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDP, false, false), kindUDP, "a UDP socket"},
+		{"UDP, connected", socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDP, false, connected), kindUDP, "a UDP socket"},
+		{"UDP-Lite", socket(unix.AF_INET6, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE, false, false), kindUDP, "a UDP socket"},
+		{"ping", socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_ICMP, false, false), kindOther, "a socket of domain 2, type 2, protocol 1"},
+		{"raw", socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP, false, false), kindOther, "a socket of domain 2, type 3, protocol 1"},
+		{"Unix stream", socket(unix.AF_UNIX, unix.SOCK_STREAM, 0, listening, false), kindUnix, "a Unix stream listener"},
+		{"Unix seqpacket", socket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0, listening, false), kindUnixPacket, "a Unix seqpacket listener"},
+		{"Unix seqpacket, accepted", socket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0, false, connected), kindConnection, "a single connection"},
+		{"Unix datagram", socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0, false, false), kindUnixgram, "a Unix datagram socket"},
+		{"vsock", socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0, listening, false), kindVSOCK, "a vsock listener"},
+		{"vsock seqpacket", socket(unix.AF_VSOCK, unix.SOCK_SEQPACKET, 0, listening, false), kindOther, "a socket of domain 40, type 5, protocol 0"},
+		{"netlink", socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_AUDIT, false, false), kindNetlink, "a netlink socket"},
+		{"FIFO", socketInfo{mode: unix.S_IFIFO}, kindFIFO, "a FIFO"},
+		{"device", socketInfo{mode: unix.S_IFCHR}, kindSpecial, "a special or regular file"},
+		{"regular", socketInfo{mode: unix.S_IFREG}, kindSpecial, "a special or regular file"},
+		{"queue", socketInfo{mode: unix.S_IFREG, queue: true}, kindMessageQueue, "a POSIX message queue"},
+		{"directory", socketInfo{mode: unix.S_IFDIR}, kindOther, "a directory"},
+		{"disk", socketInfo{mode: unix.S_IFBLK}, kindOther, "a block device"},
+		{"eventfd", socketInfo{}, kindOther, "an anonymous descriptor (an eventfd, a pidfd, …)"},
 	}
 	for _, tt := range tests {
 		if got := tt.info.kind(); got != tt.kind {
@@ -56,8 +56,8 @@ func TestKind(t *testing.T) {
 
 // A Kind from elsewhere must not be able to index past the table.
 func TestKindOutOfRange(t *testing.T) {
-	for _, k := range []Kind{-1, Connection + 1} {
-		if got, want := k.String(), Other.String(); got != want {
+	for _, k := range []fdKind{-1, kindConnection + 1} {
+		if got, want := k.String(), kindOther.String(); got != want {
 			t.Errorf("Kind(%d) = %q, want %q", int(k), got, want)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Take takes over the descriptors that systemd passed to this process, as the
-// environment says (see [Parse]), marks them close-on-exec and returns the [Set]
+// environment says, marks them close-on-exec and returns the [Set]
 // that owns them. It unsets the LISTEN_* variables in any case, so it finds
 // something only once; call it before anything else may start a process.
 //
@@ -21,7 +21,7 @@ func Take() (*Set, error) {
 	if _, set := os.LookupEnv(envPIDFDID); set {
 		pidfdid = ownPIDFDID()
 	}
-	env, err := Parse(os.LookupEnv, pid, pidfdid)
+	env, err := parse(os.LookupEnv, pid, pidfdid)
 	var absent absence
 	if err == nil && env.FDs == 0 {
 		absent = whyAbsent(os.LookupEnv, pid)

@@ -40,7 +40,7 @@ func unclaimed(e Entry) error {
 		line = "it"
 	}
 	return &Error{
-		Op: "CheckUnclaimed", Name: e.Name, Found: kind, Err: ErrUnclaimed,
+		Op: "CheckUnclaimed", Name: e.Name, found: kind, Err: ErrUnclaimed,
 		Problem: fmt.Sprintf("fd %d, %s, was passed but never asked for", e.FD, info.describe()),
 		Advice:  fmt.Sprintf("ask for it with %s(%q), or remove %s from %s", kind.getter().name, e.Name, line, socketUnit(e.Name)),
 	}

@@ -33,7 +33,7 @@ func TestVSOCKListener(t *testing.T) {
 	checkLeaks(t)
 	fd := vsockSocket(t)
 	s := newSet(t, Entry{"vm", fd})
-	ln, err := s.Listener("vm", Only(VSOCK), BoundTo(boundTo(t, fd)))
+	ln, err := s.Listener("vm", Only("vsock"), BoundTo(boundTo(t, fd)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestWire(t *testing.T) {
 	}{
 		{fields: []Field{Ready}, want: "READY=1"},
 		{fields: []Field{Stopping}, want: "STOPPING=1"},
-		{fields: []Field{ReloadingAt(1234567)}, want: "RELOADING=1\nMONOTONIC_USEC=1234567"},
+		{fields: []Field{reloadingAt(1234567)}, want: "RELOADING=1\nMONOTONIC_USEC=1234567"},
 		{fields: []Field{Status("completed 66% of …")}, want: "STATUS=completed 66% of …"},
 		{fields: []Field{Status("READY=1")}, want: "STATUS=READY=1"},
 		{fields: []Field{Status("")}, want: "STATUS="},
@@ -40,16 +40,16 @@ func TestWire(t *testing.T) {
 		{fields: []Field{WatchdogUSec(0)}, want: "WATCHDOG_USEC=0"},
 		{fields: []Field{WatchdogUSec(1<<63 - 1)}, want: "WATCHDOG_USEC=9223372036854776"},
 		{fields: []Field{ExtendTimeout(1500 * time.Nanosecond)}, want: "EXTEND_TIMEOUT_USEC=2"},
-		{fields: []Field{NotifyAccess(AccessNone)}, want: "NOTIFYACCESS=none"},
-		{fields: []Field{NotifyAccess(AccessMain)}, want: "NOTIFYACCESS=main"},
-		{fields: []Field{NotifyAccess(AccessExec)}, want: "NOTIFYACCESS=exec"},
-		{fields: []Field{NotifyAccess(AccessAll)}, want: "NOTIFYACCESS=all"},
+		{fields: []Field{NotifyAccess("none")}, want: "NOTIFYACCESS=none"},
+		{fields: []Field{NotifyAccess("main")}, want: "NOTIFYACCESS=main"},
+		{fields: []Field{NotifyAccess("exec")}, want: "NOTIFYACCESS=exec"},
+		{fields: []Field{NotifyAccess("all")}, want: "NOTIFYACCESS=all"},
 		{fields: []Field{RestartReset}, want: "RESTART_RESET=1"},
 		{fields: []Field{FDStore("a name=1", 5, 6)}, want: "FDSTORE=1\nFDNAME=a name=1", fds: []int{5, 6}},
 		{fields: []Field{FDStoreNoPoll("name", 5)}, want: "FDSTORE=1\nFDNAME=name\nFDPOLL=0", fds: []int{5}},
 		{fields: []Field{FDStoreRemove("name")}, want: "FDSTOREREMOVE=1\nFDNAME=name"},
 		{
-			fields: []Field{Ready, MainPID(12), NotifyAccess(AccessAll), FDStore("x", 3), Status("upgraded"), Watchdog},
+			fields: []Field{Ready, MainPID(12), NotifyAccess("all"), FDStore("x", 3), Status("upgraded"), Watchdog},
 			want:   "READY=1\nMAINPID=12\nNOTIFYACCESS=all\nFDSTORE=1\nFDNAME=x\nSTATUS=upgraded\nWATCHDOG=1",
 			fds:    []int{3},
 		},
@@ -193,10 +193,10 @@ func FuzzEncode(f *testing.F) {
 	f.Add(uint32(0), strings.Repeat("a", 5000), strings.Repeat("n", 256), "=", 0, uint64(7), 254)
 	f.Fuzz(func(t *testing.T, choice uint32, status, name, errorName string, number int, id uint64, fd int) {
 		all := []Field{
-			Ready, Stopping, ReloadingAt(id), Status(status), MainPID(number), MainPIDFDID(number, id), MainPIDFD(fd),
+			Ready, Stopping, reloadingAt(id), Status(status), MainPID(number), MainPIDFDID(number, id), MainPIDFD(fd),
 			Errno(syscall.Errno(id)), BusError(errorName), VarlinkError(errorName), ExitStatus(number), Watchdog,
 			WatchdogTrigger, WatchdogUSec(time.Duration(number)), ExtendTimeout(time.Duration(number)),
-			NotifyAccess(Access(status)), RestartReset, FDStore(name, fd), FDStoreNoPoll(name, fd, fd),
+			NotifyAccess(status), RestartReset, FDStore(name, fd), FDStoreNoPoll(name, fd, fd),
 			FDStoreRemove(name), {},
 		}
 		var fields []Field

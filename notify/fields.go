@@ -41,12 +41,12 @@ func Reloading() Field {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		return invalid("MONOTONIC_USEC", "clock_gettime(CLOCK_MONOTONIC): %v", err)
 	}
-	return ReloadingAt(uint64(now.Nano() / int64(time.Microsecond)))
+	return reloadingAt(uint64(now.Nano() / int64(time.Microsecond)))
 }
 
-// ReloadingAt is [Reloading] for a time that the caller took, in microseconds of
+// reloadingAt is [Reloading] for a time that the caller took, in microseconds of
 // CLOCK_MONOTONIC.
-func ReloadingAt(usec uint64) Field {
+func reloadingAt(usec uint64) Field {
 	return Field{assignments: []assignment{
 		{"RELOADING", "1"},
 		{"MONOTONIC_USEC", strconv.FormatUint(usec, 10)},
@@ -170,24 +170,14 @@ func microseconds(d time.Duration) string {
 	return strconv.FormatInt(usec, 10)
 }
 
-// Access says which processes of the unit systemd listens to: a value of
-// NotifyAccess= in systemd.service(5).
-type Access string
-
-// The values of NotifyAccess=.
-const (
-	AccessNone Access = "none" // no process; there is no way back from inside the unit
-	AccessMain Access = "main" // the main process
-	AccessExec Access = "exec" // the main process and the control processes, ExecReload= and the like
-	AccessAll  Access = "all"  // every process in the unit's control group
-)
-
 // NotifyAccess is NOTIFYACCESS=: replaces NotifyAccess= until the service is
-// restarted. Systemd 254 and later.
-func NotifyAccess(access Access) Field {
+// restarted. Systemd 254 and later. access is "main", the main process; "exec", the main
+// process and the control processes, ExecReload= and the like; "all", every process in the
+// unit's control group; or "none", from which no process of the unit can come back.
+func NotifyAccess(access string) Field {
 	switch access {
-	case AccessNone, AccessMain, AccessExec, AccessAll:
-		return assign("NOTIFYACCESS", string(access))
+	case "none", "main", "exec", "all":
+		return assign("NOTIFYACCESS", access)
 	}
-	return invalid("NOTIFYACCESS", "%q is none of none, main, exec and all", string(access))
+	return invalid("NOTIFYACCESS", "%q is none of none, main, exec and all", access)
 }

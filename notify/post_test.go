@@ -88,7 +88,7 @@ func TestPostWaitsForRoom(t *testing.T) {
 	posting(t, unix.EAGAIN, func(t *testing.T, n *Notifier, m *moody) {
 		began := time.Now()
 		first := n.Post(MainPID(7), Ready)
-		n.Post(MainPID(8), NotifyAccess(AccessAll))
+		n.Post(MainPID(8), NotifyAccess("all"))
 		if time.Since(began) != 0 {
 			t.Error("Post has waited")
 		}
@@ -167,7 +167,7 @@ func TestPostSuperseded(t *testing.T) {
 		synctest.Wait()
 		old := n.Post(Ready, Status("a"))
 		n.Post(MainPID(7), Status("kept for its order"))
-		n.Post(Status("kept for its access"), NotifyAccess(AccessMain))
+		n.Post(Status("kept for its access"), NotifyAccess("main"))
 		n.Post(MainPID(8), Ready, Status("b"))
 		if err := old.Wait(t.Context()); !errors.Is(err, errSuperseded) {
 			t.Errorf("error %v; want %v", err, errSuperseded)

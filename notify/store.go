@@ -18,10 +18,11 @@ const (
 // FileDescriptorStoreMax= in all; it closes further ones without a word. An entry
 // whose other end hangs up is dropped.
 //
-// fds holds 1 to 253 descriptors, borrowed until Send returns. The name is as
-// [CheckFDName] wants it. A datagram has one name, so one FDStore.
+// fds holds 1 to 253 descriptors, borrowed until Send returns. The name has
+// 1 to 255 bytes of ASCII without control characters and ':'. A datagram has one name, so
+// one FDStore.
 func FDStore(name string, fds ...int) Field {
-	if err := CheckFDName(name); err != nil {
+	if err := checkFDName(name); err != nil {
 		return Field{err: err}
 	}
 	if len(fds) == 0 || len(fds) > maxFDs {
@@ -51,16 +52,16 @@ func FDStoreNoPoll(name string, fds ...int) Field {
 // FDStoreRemove is FDSTOREREMOVE=1 with FDNAME=: systemd closes every descriptor
 // it keeps under name. A name it does not know is no error.
 func FDStoreRemove(name string) Field {
-	if err := CheckFDName(name); err != nil {
+	if err := checkFDName(name); err != nil {
 		return Field{err: err}
 	}
 	return Field{assignments: []assignment{{"FDSTOREREMOVE", "1"}, {"FDNAME", name}}}
 }
 
-// CheckFDName says whether name can be an FDNAME=: 1 to 255 bytes of ASCII without
+// checkFDName says whether name can be an FDNAME=: 1 to 255 bytes of ASCII without
 // control characters and without ':', which separates the names in LISTEN_FDNAMES.
 // systemd would ignore any other name and store the descriptors as "stored".
-func CheckFDName(name string) error {
+func checkFDName(name string) error {
 	if name == "" || len(name) > maxFDName {
 		return fmt.Errorf("FDNAME=: %q has %d bytes: want 1 to %d", name, len(name), maxFDName)
 	}

@@ -20,13 +20,13 @@ var ErrTrigger = errors.New("the service is beyond recovery")
 // (sd_watchdog_enabled(3)). 0 means that it expects none. The variables stay set: a
 // child takes no harm from them, as they name this process.
 func WatchdogInterval() (time.Duration, error) {
-	return ParseWatchdog(os.LookupEnv, os.Getpid())
+	return parseWatchdog(os.LookupEnv, os.Getpid())
 }
 
-// ParseWatchdog is [WatchdogInterval] for any environment and process. It returns 0
+// parseWatchdog is [WatchdogInterval] for any environment and process. It returns 0
 // if WATCHDOG_USEC is unset or WATCHDOG_PID names another process; a value that is
 // malformed, or an interval of 0 or more than 292 years, is an error that quotes it.
-func ParseWatchdog(lookup func(key string) (string, bool), pid int) (time.Duration, error) {
+func parseWatchdog(lookup func(key string) (string, bool), pid int) (time.Duration, error) {
 	usec, ok := lookup("WATCHDOG_USEC")
 	if !ok {
 		return 0, nil

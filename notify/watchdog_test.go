@@ -39,7 +39,7 @@ func TestParseWatchdog(t *testing.T) {
 		{[]string{"WATCHDOG_USEC", "not ours", "WATCHDOG_PID", "43"}, 0},
 		{[]string{"WATCHDOG_USEC", "9223372036854775"}, 9223372036854775 * time.Microsecond},
 	} {
-		got, err := ParseWatchdog(environment(test.env...), 42)
+		got, err := parseWatchdog(environment(test.env...), 42)
 		if err != nil || got != test.want {
 			t.Errorf("%q: %v, %v; want %v", test.env, got, err, test.want)
 		}
@@ -61,7 +61,7 @@ func TestParseWatchdogMalformed(t *testing.T) {
 		{"WATCHDOG_PID", "-42", "WATCHDOG_USEC", "1"},
 		{"WATCHDOG_PID", "4294967338", "WATCHDOG_USEC", "1"}, // 42 in 32 bits
 	} {
-		got, err := ParseWatchdog(environment(env...), 42)
+		got, err := parseWatchdog(environment(env...), 42)
 		quoted := fmt.Sprintf("%s=%q", env[0], env[1])
 		if got != 0 || err == nil || !strings.Contains(err.Error(), quoted) {
 			t.Errorf("%q: %v, %v; want an error that quotes %s", env, got, err, quoted)
@@ -84,7 +84,7 @@ func FuzzParseWatchdog(f *testing.F) {
 	f.Add("0", "", 1)
 	f.Add("9223372036854775807", "43", 42)
 	f.Fuzz(func(t *testing.T, usec, owner string, pid int) {
-		got, err := ParseWatchdog(environment("WATCHDOG_USEC", usec, "WATCHDOG_PID", owner), pid)
+		got, err := parseWatchdog(environment("WATCHDOG_USEC", usec, "WATCHDOG_PID", owner), pid)
 		if err != nil && got != 0 || got < 0 {
 			t.Errorf("%v, %v", got, err)
 		}

@@ -40,7 +40,7 @@ func (s *Service) beginStore(last bool) {
 
 // offer gives the successor the contents of the store, and the right to add to them.
 func (s *Service) offer() {
-	s.say(notify.NotifyAccess(notify.AccessAll), extension(s.config.ReadyTimeout))
+	s.say(notify.NotifyAccess("all"), extension(s.config.ReadyTimeout))
 	all := s.keeping.contents()
 	next := s.successor
 	next.expect(s.config.ReadyTimeout)

@@ -262,7 +262,7 @@ func (s *Service) sayReadyAndMain(next *successor) tickets {
 
 func (s *Service) sayMain(next *successor, also notify.Field) *notify.Ticket {
 	return s.notifier.Post(
-		notify.NotifyAccess(notify.AccessAll),
+		notify.NotifyAccess("all"),
 		notify.MainPID(next.process.Pid),
 		notify.Status(title(s.generation+1, next.build)+" serving"),
 		notify.Errno(0),

@@ -39,7 +39,7 @@ type naming struct {
 // its child, and the only one that may speak.
 func (s *Service) settle() {
 	if s.predecessor == nil || s.settled || s.notifier == nil {
-		s.say(notify.NotifyAccess(notify.AccessMain))
+		s.say(notify.NotifyAccess("main"))
 		return
 	}
 	s.settled = true
@@ -177,9 +177,9 @@ func (s *Service) standInIsThere(n naming) {
 	main := s.state.Phase.SoleMain()
 	if main {
 		if n.standIn != 0 {
-			s.notifier.Post(notify.NotifyAccess(notify.AccessAll), notify.MainPID(n.standIn))
+			s.notifier.Post(notify.NotifyAccess("all"), notify.MainPID(n.standIn))
 		}
-		s.notifier.Post(notify.MainPID(s.pid), notify.NotifyAccess(notify.AccessMain))
+		s.notifier.Post(notify.MainPID(s.pid), notify.NotifyAccess("main"))
 	}
 	s.settled = main
 	n.main <- main

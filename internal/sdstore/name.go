@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/internal/fdname"
 )
 
 // Kind is the kind of an entry.
@@ -68,17 +68,17 @@ type Name struct {
 }
 
 func (n Name) String() string {
-	return activation.ReservedPrefix + string(n.Kind) + "." + n.path() + "." + strconv.FormatUint(n.Number, 10)
+	return fdname.ReservedPrefix + string(n.Kind) + "." + n.path() + "." + strconv.FormatUint(n.Number, 10)
 }
 
 // Reserved says whether an FDNAME is one of this package, to be claimed from an
 // [activation.Set] for [Config].Entries.
-func Reserved(fdName string) bool { return strings.HasPrefix(fdName, activation.ReservedPrefix) }
+func Reserved(fdName string) bool { return strings.HasPrefix(fdName, fdname.ReservedPrefix) }
 
 // Parse takes an FDNAME apart. It is not ok if this package would not have
 // written it.
 func Parse(fdName string) (n Name, ok bool) {
-	rest, ok := strings.CutPrefix(fdName, activation.ReservedPrefix)
+	rest, ok := strings.CutPrefix(fdName, fdname.ReservedPrefix)
 	if !ok {
 		return Name{}, false
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/instar-project/instar/notify"
+	"github.com/instar-project/instar/internal/fdname"
 )
 
 func TestNames(t *testing.T) {
@@ -27,7 +27,7 @@ func TestNames(t *testing.T) {
 		if !ok || got != n || n.String() != text {
 			t.Errorf("Parse(%q) = %v, %v", text, got, ok)
 		}
-		if err := notify.CheckFDName(text); err != nil {
+		if err := fdname.Problem(text); err != "" {
 			t.Errorf("%q is no FDNAME: %v", text, err)
 		}
 	}
@@ -64,7 +64,7 @@ func FuzzParse(f *testing.F) {
 		if ok && n.String() != s {
 			t.Errorf("%q was parsed as %q", s, n)
 		}
-		if ok && notify.CheckFDName(s) != nil {
+		if ok && fdname.Problem(s) != "" {
 			t.Errorf("%q is no FDNAME", s)
 		}
 	})

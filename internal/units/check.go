@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/internal/fdname"
 )
 
 // ErrInvalid is in the error of [Write] when a [Service] makes no sense.
@@ -144,10 +144,10 @@ func (s Service) hides(program string) string {
 // nameProblem says what makes name unfit for FileDescriptorName= of a socket of
 // this service, in words that follow it; "" if nothing does.
 func nameProblem(name string) string {
-	if strings.HasPrefix(name, activation.ReservedPrefix) {
-		return "begins with " + activation.ReservedPrefix + ", as the library's own entries in the store do"
+	if strings.HasPrefix(name, fdname.ReservedPrefix) {
+		return "begins with " + fdname.ReservedPrefix + ", as the library's own entries in the store do"
 	}
-	return activation.NameProblem(name)
+	return fdname.Problem(name)
 }
 
 // oneLine reports whether s can be in a value of a unit file.

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/internal/fdname"
 )
 
 // What a socket is.
@@ -56,7 +56,7 @@ var socketRules = []Rule{{
 		switch name := u.expand(d.Value); {
 		case !ok || name == u.Name:
 			report(u, d, fmt.Sprintf("without FileDescriptorName= the socket's name is %q, and renaming the unit breaks the service", u.Name), "FileDescriptorName="+prefix)
-		case strings.HasPrefix(name, activation.ReservedPrefix), strings.Contains(name, "%"), u.Name == template(u.Name):
+		case strings.HasPrefix(name, fdname.ReservedPrefix), strings.Contains(name, "%"), u.Name == template(u.Name):
 		default:
 			if problem := nameProblem(name); problem != "" {
 				report(u, d, fmt.Sprintf("the name %q %s, and systemd ignores it", clip(name), problem), "FileDescriptorName="+prefix)
@@ -65,11 +65,11 @@ var socketRules = []Rule{{
 	}),
 }, {
 	ID: "fd-name-reserved", Severity: Error, Man: "systemd.socket(5)",
-	Summary: "no name that begins with " + activation.ReservedPrefix,
+	Summary: "no name that begins with " + fdname.ReservedPrefix,
 	check: onSocket(func(u *Unit, report reporter) {
-		if d, _ := u.last("Socket", "FileDescriptorName"); strings.HasPrefix(d.Value, activation.ReservedPrefix) {
-			report(u, d, fmt.Sprintf("names that begin with %s are those of the library's entries in the store, and the service does not get the socket", activation.ReservedPrefix),
-				"FileDescriptorName="+strings.TrimPrefix(d.Value, activation.ReservedPrefix))
+		if d, _ := u.last("Socket", "FileDescriptorName"); strings.HasPrefix(d.Value, fdname.ReservedPrefix) {
+			report(u, d, fmt.Sprintf("names that begin with %s are those of the library's entries in the store, and the service does not get the socket", fdname.ReservedPrefix),
+				"FileDescriptorName="+strings.TrimPrefix(d.Value, fdname.ReservedPrefix))
 		}
 	}),
 }, {
