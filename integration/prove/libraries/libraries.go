@@ -80,7 +80,7 @@ func Run(ctx context.Context, on *stage.Stage, p Plan) (Report, error) {
 			return r, err
 		}
 	}
-	upgrades, takeBacks, err := s.carryOut(ctx, p, &r)
+	upgrades, steps, err := s.carryOut(ctx, p, &r)
 	if err != nil {
 		r.Problems.Add("%v", err)
 	}
@@ -101,7 +101,7 @@ func Run(ctx context.Context, on *stage.Stage, p Plan) (Report, error) {
 		r.Problems.Add("%v", err)
 	}
 	r.sum(p, tallies, upgrades, takeovers)
-	r.place(append(tallies["dns-tcp"].missed, tallies["dns-udp"].missed...), upgrades, takeBacks)
+	r.place(append(tallies["dns-tcp"].missed, tallies["dns-udp"].missed...), steps)
 	r.Seconds = time.Since(began).Round(100 * time.Millisecond).Seconds()
 	return r, nil
 }
@@ -111,13 +111,19 @@ type span struct{ from, to time.Time }
 
 func (s span) has(t time.Time) bool { return !t.Before(s.from) && !t.After(s.to) }
 
+// step is an upgrade or a take back, up to the next one.
+type step struct {
+	name string
+	from time.Time
+}
+
 // carryOut carries out the plan, with the take backs spread among the upgrades.
-func (s *service) carryOut(ctx context.Context, p Plan, r *Report) (upgrades []span, takeBacks map[string][]span, err error) {
-	takeBacks = make(map[string][]span)
+func (s *service) carryOut(ctx context.Context, p Plan, r *Report) (upgrades []span, steps []step, err error) {
 	for n := 1; n <= p.Upgrades; n++ {
 		from := time.Now()
+		steps = append(steps, step{fmt.Sprintf("upgrade %d", n), from})
 		if err := s.upgrade(ctx, []string{"even", "odd"}[n%2]); err != nil {
-			return upgrades, takeBacks, fmt.Errorf("upgrade %d: %w", n, err)
+			return upgrades, steps, fmt.Errorf("upgrade %d: %w", n, err)
 		}
 		upgrades = append(upgrades, span{from, time.Now()})
 		r.Upgrades++
@@ -125,30 +131,26 @@ func (s *service) carryOut(ctx context.Context, p Plan, r *Report) (upgrades []s
 			continue
 		}
 		for build, done := range map[string]*int{"unwell": &r.TakeBacks, "deaf": &r.TakeBacksInDrain} {
-			from := time.Now()
+			steps = append(steps, step{fmt.Sprintf("the take back from the %s build after upgrade %d", build, n), time.Now()})
 			if err := s.takeBack(ctx, build); err != nil {
-				return upgrades, takeBacks, fmt.Errorf("take back from the %s build after upgrade %d: %w", build, n, err)
+				return upgrades, steps, fmt.Errorf("take back from the %s build after upgrade %d: %w", build, n, err)
 			}
-			takeBacks[build] = append(takeBacks[build], span{from, time.Now()})
 			*done++
 		}
 		p.Say("%d upgrades, %d take backs on probation and %d in the drain", r.Upgrades, r.TakeBacks, r.TakeBacksInDrain)
 	}
-	return upgrades, takeBacks, nil
+	return upgrades, steps, nil
 }
 
-// place says when queries were missed.
-func (r *Report) place(missed []time.Time, upgrades []span, takeBacks map[string][]span) {
-	for n, upgrade := range upgrades {
-		if in := within(missed, upgrade); len(in) > 0 {
-			r.Problems.Add("%d queries were missed in upgrade %d, up to %v after its beginning", len(in), n+1, in[len(in)-1].Sub(upgrade.from))
+// place says in which step queries were missed.
+func (r *Report) place(missed []time.Time, steps []step) {
+	for i, step := range steps {
+		in := span{step.from, time.Now()}
+		if i+1 < len(steps) {
+			in.to = steps[i+1].from
 		}
-	}
-	for build, spans := range takeBacks {
-		for n, takeBack := range spans {
-			if in := within(missed, takeBack); len(in) > 0 {
-				r.Problems.Add("%d queries were missed in take back %d from the %s build, up to %v after its beginning", len(in), n+1, build, in[len(in)-1].Sub(takeBack.from))
-			}
+		if late := within(missed, in); len(late) > 0 {
+			r.Problems.Add("%d queries were missed in %s, given up %v to %v after its beginning", len(late), step.name, late[0].Sub(step.from), late[len(late)-1].Sub(step.from))
 		}
 	}
 }
