@@ -1,10 +1,14 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/instar-project/instar/integration/prove/store/members"
+	"github.com/instar-project/instar/integration/stage"
 )
 
 // Several Keepers have the same names, adopt in order and park in reverse, and the one that a
@@ -75,4 +79,29 @@ func calls(journal string) []string {
 		all = append(all, strings.Join(strings.Fields(strings.ReplaceAll(keeper+" "+verb+" "+from+" "+before, `"`, "")), " "))
 	}
 	return all
+}
+
+// The Keeper without a name finds the entries of a build that knew no names, and leaves its own
+// to such a build, whichever way one follows the other.
+func TestKeeperOfEarlierBuild(t *testing.T) {
+	onChat(t, 20, func(s *site, _ *members.Members) {
+		old, err := builder.BuildAt(s.ctx, earlier, "examples/chat")
+		if errors.Is(err, stage.ErrNoRevision) {
+			t.Skip(err)
+		}
+		s.must(err)
+		for _, follow := range []func(){
+			func() { s.upgrade("chat") },
+			func() { s.must(s.manager.Restart(s.ctx, "chat.service")) },
+			func() { s.kill("chat"); s.serves("chat") },
+		} {
+			s.must(s.manager.Host().CopyIn(old, s.binary("chat"), 0o755))
+			follow()
+			s.release("chat", "examples/chat", "version=v2")
+			follow()
+		}
+		if journal := s.journal(); strings.Contains(journal, "does not know") {
+			s.Errorf("an entry was not found:\n%s", journal)
+		}
+	})
 }
