@@ -1,11 +1,14 @@
 package site
 
 import (
+	"context"
 	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/instar-project/instar/integration/stage"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +24,17 @@ func Scaled(d time.Duration) time.Duration { return time.Duration(float64(d) * S
 func Slowness() float64 {
 	measuring()
 	return max(1, float64(slowedDown.Load()), math.Float64frombits(slowness.Load()))
+}
+
+// mostSlowness bounds how long a proof takes.
+const mostSlowness = 5
+
+// SettledSlowness measures, over a few seconds, how slow the machine is with all that was
+// begun on it: a factor for SlowDown, at most 5.
+func SettledSlowness(ctx context.Context) int {
+	measuring()
+	_ = stage.Pause(ctx, 6*time.Second)
+	return int(min(math.Round(Slowness()), mostSlowness))
 }
 
 var (

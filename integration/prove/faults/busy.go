@@ -6,9 +6,6 @@ import (
 	"os/exec"
 	"sync/atomic"
 	"time"
-
-	"github.com/instar-project/instar/integration/faulty/site"
-	"github.com/instar-project/instar/integration/stage"
 )
 
 // busyVariable makes a process of this program one that only keeps a processor busy.
@@ -35,21 +32,11 @@ func beBusy() {
 	os.Exit(0)
 }
 
-// mostSlowness bounds how long a cell takes.
-const mostSlowness = 5
-
 // slowness is how many times longer than on an idle machine the limits of the service
 // are.
 var slowness atomic.Int64
 
 func init() { slowness.Store(1) }
-
-// settledSlowness measures how slow the machine is with all that was begun on it.
-func settledSlowness(ctx context.Context) float64 {
-	site.Slowness() // begins to measure
-	_ = stage.Pause(ctx, 6*time.Second)
-	return site.Slowness()
-}
 
 // inService is d as the service has it.
 func inService(d time.Duration) time.Duration { return d * time.Duration(slowness.Load()) }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -67,7 +66,7 @@ func faults(ctx context.Context, builder *stage.Builder, o options) error {
 	idle := keepBusy(ctx, o.busy)
 	defer idle()
 	// The limits of the service follow the machine as it is at the beginning.
-	slowness.Store(int64(min(math.Round(settledSlowness(ctx)), mostSlowness)))
+	slowness.Store(int64(site.SettledSlowness(ctx)))
 	proof.Say("work takes %d times as long as on an idle machine, and so do limits", slowness.Load())
 	begin := time.Now()
 	b := &board{options: o, builds: builds}

@@ -26,6 +26,10 @@ const edge = 100
 // from going on.
 func Run(ctx context.Context, c Config) (r Report, err error) {
 	r = Report{Systemd: c.Site.Machine.Image().Systemd, Seed: c.Seed, Bad: map[string]int{}}
+	// The limits of the service follow the machine as it is at the beginning.
+	if err := c.Site.SlowDown(ctx, site.SettledSlowness(ctx)); err != nil {
+		return r, err
+	}
 	begin := time.Now()
 	defer func() { r.Seconds = time.Since(begin).Round(100 * time.Millisecond).Seconds() }()
 	lane, err := c.Site.Lane(ctx, c.Port, goods[len(goods)-1].Name)
