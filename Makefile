@@ -36,6 +36,10 @@ prose: ## words that hide a sentence's subject, per 1,000 words; fails above the
 surface: ## exported names, requirements, lines, arrows among the rooms of reload, against their limits
 	@$(GO) run ./scripts/surface
 
+.PHONY: toolchains
+toolchains: ## the library builds with the lowest Go that go.mod allows, and with the newest
+	@scripts/toolchains
+
 .PHONY: unit
 unit: ## unit tests with the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v -e /internal/generation$$)

@@ -16,10 +16,10 @@ var smallest = []struct {
 }{
 	{"http", "examples/hello", 20},
 	{"grpc", "examples/grpc", 35},
-	{"tcp", "examples/tcp", 25},
-	{"udp", "examples/udp", 25},
+	{"tcp", "examples/lines", 25},
+	{"udp", "examples/datagrams", 25},
 	{"dns", "examples/dns", 35},
-	{"three", "examples/three", 45},
+	{"three", "examples/site", 45},
 }
 
 func (r *Report) examples() error {
