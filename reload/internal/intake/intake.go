@@ -64,7 +64,7 @@ func (in *Intake) Cut() int { return in.flight.cut() }
 // activation and has SetDeadline. The Listener owns it.
 func (in *Intake) Listener(name string, ln net.Listener) *Listener {
 	inner := ln.(deadlineListener)
-	return &Listener{inner, in.gate.newDoor("accept", socket{name, ln.Addr()}, inner.SetDeadline), in.flight, in.log}
+	return &Listener{inner, in.gate.newDoor("accept", socket{name, ln.Addr()}, inner.SetDeadline), in}
 }
 
 // PacketConn returns pc, the socket of that name, as one that receives while the gate is
@@ -72,9 +72,8 @@ func (in *Intake) Listener(name string, ln net.Listener) *Listener {
 // gate closed.
 func (in *Intake) PacketConn(name string, pc net.PacketConn) net.PacketConn {
 	r := &receiver{
-		door:   in.gate.newDoor("read", socket{name, pc.LocalAddr()}, pc.SetReadDeadline),
-		flight: in.flight,
-		log:    in.log,
+		door: in.gate.newDoor("read", socket{name, pc.LocalAddr()}, pc.SetReadDeadline),
+		in:   in,
 	}
 	switch pc := pc.(type) {
 	case *net.UDPConn:

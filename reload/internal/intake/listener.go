@@ -2,7 +2,6 @@ package intake
 
 import (
 	"io"
-	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
@@ -17,9 +16,8 @@ type deadlineListener interface {
 // A Listener accepts while the gate is open, and tracks the connections it accepts.
 type Listener struct {
 	deadlineListener
-	door   *door
-	flight *flight
-	log    *slog.Logger
+	door *door
+	in   *Intake
 }
 
 // Accept waits for a connection, and for the gate to be open.
@@ -27,10 +25,10 @@ func (l *Listener) Accept() (net.Conn, error) { return l.AcceptWith(func(net.Con
 
 // AcceptWith is Accept that calls first with the connection before the gate can close.
 func (l *Listener) AcceptWith(first func(net.Conn)) (c net.Conn, err error) {
-	err = l.door.through(l.log, func() (err error) {
+	err = l.door.through(l.in.log, func() (err error) {
 		if c, err = l.deadlineListener.Accept(); err == nil {
 			// Inside: a gate that closes finds the connection in flight.
-			c = l.flight.track(c)
+			c = l.in.flight.track(c)
 			first(c)
 		}
 		return err

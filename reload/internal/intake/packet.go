@@ -2,7 +2,6 @@ package intake
 
 import (
 	"errors"
-	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -14,9 +13,8 @@ import (
 // flight from the moment it is received until its reader comes back for the
 // next one: by then it has been answered.
 type receiver struct {
-	door   *door
-	flight *flight
-	log    *slog.Logger
+	door *door
+	in   *Intake
 
 	mu   sync.Mutex
 	held int // datagrams received whose readers have not come back
@@ -27,15 +25,15 @@ func (r *receiver) receive(call func() error) error {
 	r.mu.Lock()
 	if r.held > 0 {
 		r.held--
-		r.flight.done()
+		r.in.flight.done()
 	}
 	r.mu.Unlock()
-	return r.door.through(r.log, func() error {
+	return r.door.through(r.in.log, func() error {
 		err := call()
 		if err == nil {
 			r.mu.Lock()
 			r.held++
-			r.flight.begin()
+			r.in.flight.begin()
 			r.mu.Unlock()
 		}
 		return err
@@ -48,7 +46,7 @@ func (r *receiver) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for ; r.held > 0; r.held-- {
-		r.flight.done()
+		r.in.flight.done()
 	}
 }
 
@@ -108,7 +106,7 @@ func newUDPConn(conn *net.UDPConn, r *receiver) *udpConn {
 		// A library that asks for control messages itself, as quic-go does, never gets here.
 		c.askOnce = sync.OnceFunc(func() {
 			if err := askForPacketInfo(conn); err != nil {
-				r.log.Warn("the kernel chooses the address that answers leave from", "socket", r.door.socket.String(), "error", err)
+				r.in.log.Warn("the kernel chooses the address that answers leave from", "socket", r.door.socket.String(), "error", err)
 			}
 		})
 	}
