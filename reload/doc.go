@@ -36,14 +36,14 @@
 //
 // # By hand
 //
-// Sockets come from whoever starts the program. Without systemd that is
-// systemd-socket-activate(1), which starts it at the first connection:
+// Without systemd the sockets come from systemd-socket-activate(1), which starts the
+// program at the first connection:
 //
 //	systemd-socket-activate --fdname=http -l 8080 ./web
 //
-// There is no upgrade then, since nobody would follow it to the next process: a process
-// that systemd has not started, and that has no NOTIFY_SOCKET, takes SIGHUP as SIGTERM,
-// or ignores it if it was started so (nohup(1)). Where systemd has started it, but does
+// There is no upgrade then, since a shell does not follow it to the next process. A
+// process that systemd has not started, and that has no NOTIFY_SOCKET, takes SIGHUP as
+// SIGTERM, or ignores it if it was started so (nohup(1)). Where systemd has started it, but does
 // not listen to it (Type=exec), an upgrade fails and the service goes on.
 //
 // # Asking first

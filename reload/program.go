@@ -36,7 +36,7 @@ func Main(config Config, run func(ctx context.Context, svc *Service) error) {
 func exitStatus(config Config, run func(context.Context, *Service) error) int {
 	svc, err := Open(config)
 	if errors.Is(err, ErrPreflight) {
-		return 0 // the answer has all that there is to say
+		return 0 // the predecessor has the answer
 	}
 	if err != nil {
 		log := config.Logger

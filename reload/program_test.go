@@ -41,7 +41,7 @@ func byHand(t *testing.T, behaviour string, command ...string) *exec.Cmd {
 	return cmd
 }
 
-// Whoever starts a service by hand reads once what is missing, and what to type.
+// A service that is started by hand says once that it has no socket, with the line to type.
 func TestMainWithoutSockets(t *testing.T) {
 	cmd := byHand(t, "serve")
 	var stderr bytes.Buffer
@@ -56,7 +56,7 @@ func TestMainWithoutSockets(t *testing.T) {
 	}
 }
 
-// What is wrong with the config, or with the environment, is said as well.
+// So does one with a malformed environment.
 func TestMainThatCannotOpen(t *testing.T) {
 	cmd := byHand(t, "serve")
 	cmd.Env = append(cmd.Env, handoverVariable+"=three")
@@ -66,7 +66,7 @@ func TestMainThatCannotOpen(t *testing.T) {
 	}
 }
 
-// A process that is only asked answers, and says nothing else.
+// A process that is only asked answers, and prints nothing.
 func TestMainInAPreflight(t *testing.T) {
 	for _, behaviour := range []string{"serve", "object no backend"} {
 		line, theirs, err := handover.Pair()
@@ -88,7 +88,7 @@ func TestMainInAPreflight(t *testing.T) {
 	}
 }
 
-// A program that nobody supervises is a plain one: SIGHUP, as of a terminal that is
+// A program without a supervisor is a plain one: SIGHUP, as of a terminal that is
 // closed, stops it, unless nohup(1) has started it.
 func TestByHand(t *testing.T) {
 	const tool = "systemd-socket-activate"

@@ -8,7 +8,7 @@ import (
 )
 
 // A process that systemd has not started and that has no notification socket is started
-// by hand. Nobody learns of a new main process there: a shell, nohup(1) or
+// by hand. There a new main process goes unnoticed: a shell, nohup(1) or
 // systemd-socket-activate(1) would see the end of the process that they have started.
 
 // stopSignals end the service. By hand SIGHUP is one of them, as for any program whose

@@ -4,21 +4,24 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/http"
 
 	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/reload/httpdrain"
 	"github.com/instar-project/instar/status"
 )
 
 // A service shows itself on the bus, and an upgrade follows the unit: its arguments,
 // its directory and its variables.
-func ExampleExport() {
-	ctx := context.Background()
-	svc, err := reload.Open(reload.Config{Command: status.Command})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer svc.Close()
-	status.Export(ctx, svc, status.Config{})
+func ExampleExported() {
+	reload.Main(reload.Config{Command: status.Command}, status.Exported(
+		func(ctx context.Context, svc *reload.Service) error {
+			ln, err := svc.Listener("http")
+			if err != nil {
+				return err
+			}
+			return svc.Serve(ctx, httpdrain.New(&http.Server{}, ln))
+		}))
 }
 
 func ExampleName() {
