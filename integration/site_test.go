@@ -56,7 +56,14 @@ var sandbox = regexp.MustCompile(`(?m)^(DynamicUser|Private|Restrict(Address|Nam
 // service, such as "Restart=no", and starts its sockets.
 func (s *site) install(service string, settings ...string) {
 	s.Helper()
-	units, err := stage.Units(s.ctx, "examples/"+service)
+	s.installFrom("examples/"+service, settings...)
+}
+
+// installFrom is install of the units in a folder that has the service's name.
+func (s *site) installFrom(folder string, settings ...string) {
+	s.Helper()
+	service := filepath.Base(folder)
+	units, err := stage.Units(s.ctx, folder)
 	s.must(err)
 	var sockets, names []string
 	for name, unit := range units {
