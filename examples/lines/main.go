@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/status"
@@ -21,7 +22,9 @@ func serve(ctx context.Context, svc *reload.Service) error {
 	return svc.Serve(ctx, reload.Streams(ln, answer))
 }
 
-func answer(_ context.Context, c net.Conn) {
+func answer(ctx context.Context, c net.Conn) {
+	// When another generation accepts, an idle client has a second for a last line.
+	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now().Add(time.Second)) })()
 	in := bufio.NewReader(c)
 	for line, err := in.ReadString('\n'); err == nil; line, err = in.ReadString('\n') {
 		c.Write([]byte(strings.ToUpper(line)))

@@ -47,7 +47,7 @@ func ExampleDraining() {
 				if err := http.NewResponseController(w).Flush(); err != nil {
 					return
 				}
-			case <-draining:
+			case <-draining.Done():
 				return
 			}
 		}

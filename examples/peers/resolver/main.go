@@ -26,10 +26,10 @@ func serve(ctx context.Context, svc *reload.Service) error {
 // server goes on reading in a drain: what it reads then waits for the next generation.
 type server struct{ *dns.Server }
 
-func (s server) Serve() error { return s.ActivateAndServe() }
-func (s server) Drain()       {}
-func (s server) Resume()      {}
-func (s server) Close() error { return s.Shutdown() }
+func (s server) Serve() error       { return s.ActivateAndServe() }
+func (s server) Drain(reload.Drain) {}
+func (s server) Resume()            {}
+func (s server) Close() error       { return s.Shutdown() }
 
 func answer(w dns.ResponseWriter, query *dns.Msg) {
 	hello := &dns.TXT{Hdr: dns.RR_Header{Name: query.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{"hello"}}
