@@ -41,6 +41,7 @@ func TestKeepers(t *testing.T) {
 
 		// A build without one of them.
 		s.release("statusd", "integration/statusd", "version=two", "keeps=,limits")
+		predecessor := s.mainPID("statusd")
 		s.upgrade("statusd")
 		said("limits parks", "tickets parks", "parks", "adopts upgrade 2", "limits adopts upgrade 2")
 		s.eventually("the leftover is said", func() bool {
@@ -54,7 +55,8 @@ func TestKeepers(t *testing.T) {
 			}
 		}
 
-		// A build that has it again, started by systemd.
+		// A build that has it again, started by systemd. No predecessor is left to take back.
+		s.gone(predecessor)
 		s.release("statusd", "integration/statusd", "version=four", "keeps=,tickets,limits")
 		s.kill("statusd")
 		s.serves("statusd")
