@@ -21,11 +21,19 @@ func fast(svc *reload.Service) (reload.Server, error) {
 	}
 	return graceful(ln, func(ln net.Listener) running {
 		var leaving atomic.Bool
+		var open atomic.Int64 // GetOpenConnectionsCount is one less once Serve has returned
 		s := &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
 			time.Sleep(5 * time.Millisecond)
 			_, _ = c.WriteString(sign(svc))
 			if leaving.Load() {
 				c.SetConnectionClose()
+			}
+		}, ConnState: func(_ net.Conn, state fasthttp.ConnState) {
+			switch state {
+			case fasthttp.StateNew:
+				open.Add(1)
+			case fasthttp.StateClosed, fasthttp.StateHijacked:
+				open.Add(-1)
 			}
 		}}
 		return running{
@@ -33,7 +41,7 @@ func fast(svc *reload.Service) (reload.Server, error) {
 			finish: func(ctx context.Context) error {
 				leaving.Store(true)
 				const linger = 2 * time.Second
-				for over := time.After(linger); s.GetOpenConnectionsCount() > 0; {
+				for over := time.After(linger); open.Load() > 0; {
 					select {
 					case <-over:
 						return s.ShutdownWithContext(ctx)
