@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"time"
 
@@ -9,14 +10,24 @@ import (
 	"github.com/miekg/dns"
 )
 
+// linger is the time for queries that are on their way on a connection of TCP: a shutdown
+// of the library ends those that it has not read.
+const linger = 500 * time.Millisecond
+
 // namesByTCP and namesByUDP answer each query in a goroutine of its own, after a while.
 func namesByTCP(svc *reload.Service) (reload.Server, error) {
 	ln, err := svc.Listener("dns-tcp")
 	if err != nil {
 		return nil, err
 	}
-	return graceful(ln, func(ln net.Listener) running {
-		return names(&dns.Server{Listener: ln, Handler: answer(svc)})
+	return graceful(svc, ln, func(ln net.Listener) running {
+		n := names(&dns.Server{Listener: ln, Handler: answer(svc)})
+		shutdown := n.finish
+		n.finish = func(ctx context.Context) error {
+			time.Sleep(linger)
+			return shutdown(ctx)
+		}
+		return n
 	}), nil
 }
 
@@ -25,7 +36,7 @@ func namesByUDP(svc *reload.Service) (reload.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gracefulPackets(pc, func(pc net.PacketConn) running {
+	return gracefulPackets(svc, pc, func(pc net.PacketConn) running {
 		return names(&dns.Server{PacketConn: pc, Handler: answer(svc)})
 	}), nil
 }

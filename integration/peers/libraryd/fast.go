@@ -19,7 +19,7 @@ func fast(svc *reload.Service) (reload.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graceful(ln, func(ln net.Listener) running {
+	return graceful(svc, ln, func(ln net.Listener) running {
 		var leaving atomic.Bool
 		var open atomic.Int64 // GetOpenConnectionsCount is one less once Serve has returned
 		s := &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
@@ -40,8 +40,8 @@ func fast(svc *reload.Service) (reload.Server, error) {
 			serve: func() error { return s.Serve(ln) },
 			finish: func(ctx context.Context) error {
 				leaving.Store(true)
-				const linger = 2 * time.Second
-				for over := time.After(linger); open.Load() > 0; {
+				const patience = 2 * time.Second
+				for over := time.After(patience); open.Load() > 0; {
 					select {
 					case <-over:
 						return s.ShutdownWithContext(ctx)

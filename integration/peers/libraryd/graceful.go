@@ -16,8 +16,8 @@ type running struct {
 	stop   func() error
 }
 
-func graceful(ln net.Listener, start func(net.Listener) running) reload.Server {
-	return &restarting{end: make(chan struct{}), close: ln.Close, start: func() (running, func()) {
+func graceful(svc *reload.Service, ln net.Listener, start func(net.Listener) running) reload.Server {
+	return &restarting{announce: svc.Begin, end: make(chan struct{}), close: ln.Close, start: func() (running, func()) {
 		lent := &lentListener{Listener: ln}
 		type deadline interface{ SetDeadline(time.Time) error }
 		ln.(deadline).SetDeadline(time.Time{})
@@ -25,8 +25,8 @@ func graceful(ln net.Listener, start func(net.Listener) running) reload.Server {
 	}}
 }
 
-func gracefulPackets(pc net.PacketConn, start func(net.PacketConn) running) reload.Server {
-	return &restarting{end: make(chan struct{}), close: pc.Close, start: func() (running, func()) {
+func gracefulPackets(svc *reload.Service, pc net.PacketConn, start func(net.PacketConn) running) reload.Server {
+	return &restarting{announce: svc.Begin, end: make(chan struct{}), close: pc.Close, start: func() (running, func()) {
 		pc.SetReadDeadline(time.Time{})
 		return start(lentPacketConn{pc}), func() {}
 	}}
@@ -48,9 +48,10 @@ type lentPacketConn struct{ net.PacketConn }
 func (lentPacketConn) Close() error { return nil }
 
 type restarting struct {
-	start func() (running, func())
-	close func() error
-	end   chan struct{}
+	announce func() (done func())
+	start    func() (running, func())
+	close    func() error
+	end      chan struct{}
 
 	mu   sync.Mutex
 	now  running
@@ -77,7 +78,9 @@ func (s *restarting) Drain(reload.Drain) {
 	defer s.mu.Unlock()
 	now := s.now
 	s.halt()
+	done := s.announce() // the library may be at work without a connection
 	go func() {
+		defer done()
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
 		_ = now.finish(ctx)

@@ -18,7 +18,7 @@ func calls(svc *reload.Service) (reload.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graceful(ln, func(ln net.Listener) running {
+	return graceful(svc, ln, func(ln net.Listener) running {
 		leaving, leave := context.WithCancel(context.Background())
 		s := grpc.NewServer()
 		grpc_health_v1.RegisterHealthServer(s, health{generation: sign(svc), leaving: leaving})

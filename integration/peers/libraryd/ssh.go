@@ -16,7 +16,7 @@ func shells(svc *reload.Service) (reload.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graceful(ln, func(ln net.Listener) running {
+	return graceful(svc, ln, func(ln net.Listener) running {
 		s := &ssh.Server{Handler: func(session ssh.Session) {
 			for range 20 {
 				time.Sleep(50 * time.Millisecond)
