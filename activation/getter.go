@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/instar-project/instar/internal/descriptor"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/instar-project/instar/internal/fdname"
@@ -118,7 +120,7 @@ func (s *Set) duplicates(r request) ([]duplicate, error) {
 			closeAll(all)
 			return nil, err
 		}
-		fd, err := unix.FcntlInt(uintptr(e.FD), unix.F_DUPFD_CLOEXEC, 0)
+		fd, err := descriptor.Duplicate(e.FD, 0)
 		if err != nil {
 			closeAll(all)
 			return nil, r.error(err, fmt.Sprintf("duplicate fd %d: %v", e.FD, err), "")

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/memfile"
 	"github.com/instar-project/instar/internal/sdstore"
 
@@ -250,7 +251,7 @@ func BenchmarkBundlePack(b *testing.B) {
 				must(bundle.AddBatch(items))
 				b.StopTimer()
 				bundle.Close()
-				closeAll(held)
+				descriptor.CloseAll(held)
 				b.StartTimer()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/fd")
@@ -280,7 +281,7 @@ func BenchmarkBundleRecover(b *testing.B) {
 				}
 				b.StopTimer()
 				bundle.Close()
-				closeAll(fds)
+				descriptor.CloseAll(fds)
 				fds = fds[:0]
 				b.StartTimer()
 			}

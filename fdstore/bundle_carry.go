@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"syscall"
+
+	"github.com/instar-project/instar/internal/descriptor"
 )
 
 // A message that is written again needs its descriptors. For those added since the last
@@ -54,7 +56,7 @@ func (c *carrier) carry(q *queue, messages []queued, do func(fds []int) error) e
 	}
 	c.fds = slices.Grow(c.fds[:0], len(c.wanted))[:len(c.wanted)]
 	err := c.gather(0, do)
-	closeAll(c.read)
+	descriptor.CloseAll(c.read)
 	clear(c.wanted) // so that it keeps no entry alive
 	return err
 }

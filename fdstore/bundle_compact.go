@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/memfile"
 )
 
@@ -209,7 +210,7 @@ func closeDuplicates(messages []queued) {
 			}
 		}
 	}
-	closeAll(fds)
+	descriptor.CloseAll(fds)
 }
 
 // oldest returns messages that can be written again as one: as many as have up to

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/memfile"
 )
 
@@ -131,7 +132,7 @@ func (q *queue) connect() error {
 			return fmt.Errorf("connect to itself: %w", err)
 		}
 		_, fds, err := q.peek(0, 1)
-		if closeAll(fds); errors.Is(err, io.EOF) {
+		if descriptor.CloseAll(fds); errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err := q.disconnect(); err != nil {
@@ -208,11 +209,11 @@ func (q *queue) peek(offset, max int) (datagram []byte, fds []int, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("recvmsg: %w", err)
 	}
-	if fds, err = rights(control[:controlLen]); err != nil {
+	if fds, err = descriptor.Rights(control[:controlLen]); err != nil {
 		return nil, nil, err
 	}
 	if n > len(datagram) {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return nil, nil, fmt.Errorf("%w: a message of %d bytes", memfile.ErrForeign, n)
 	}
 	return datagram[:n], fds, nil
@@ -242,7 +243,7 @@ func (q *queue) scan(see func(m queued, ops []op)) error {
 func readMessage(datagram []byte, fds []int) (messageHead, []op, error) {
 	m, body, err := decodeMessage(datagram)
 	if err != nil || !m.table {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 	} else if body, err = readTable(fds); err != nil {
 		err = fmt.Errorf("message %d: %w", m.seq, err)
 	}
@@ -259,7 +260,7 @@ func readTable(fds []int) ([]byte, error) {
 		// The kernel leaves out a descriptor that it finds no number for.
 		return nil, fmt.Errorf("its table did not arrive: %w: raise LimitNOFILE=", os.NewSyscallError("recvmsg", unix.EMFILE))
 	}
-	closeAll(fds[1:])
+	descriptor.CloseAll(fds[1:])
 	table, err := openBlob(memfile.File(fds[0]), "bundle table", tableSchema)
 	if err != nil {
 		return nil, err
@@ -278,7 +279,7 @@ func (q *queue) descriptors(i int) ([]int, error) {
 	m := q.messages[i]
 	datagram, fds, err := q.peek(offset, maxFDs)
 	if errors.Is(err, io.EOF) || err == nil && messageSeq(datagram) != m.seq {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return nil, errConsumed
 	}
 	if err != nil {
@@ -286,7 +287,7 @@ func (q *queue) descriptors(i int) ([]int, error) {
 	}
 	head, _, err := decodeMessage(datagram)
 	if err != nil {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return nil, err
 	}
 	want := head.adds
@@ -294,7 +295,7 @@ func (q *queue) descriptors(i int) ([]int, error) {
 		want++
 	}
 	if len(fds) != want {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return nil, fmt.Errorf("%d of %d descriptors arrived: %w: raise LimitNOFILE=", len(fds), want, os.NewSyscallError("recvmsg", unix.EMFILE))
 	}
 	if head.table {
@@ -351,28 +352,11 @@ func (q *queue) clear() error {
 	}
 	// A message that another process has added would go unread.
 	if _, fds, err := q.peek(end, 1); !errors.Is(err, io.EOF) {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return cmp.Or(err, errAdded)
 	}
 	if err := q.disconnect(); err != nil {
 		return err
 	}
 	return q.connect()
-}
-
-// closeAll closes descriptors, which are neighbours if the kernel could make them so.
-func closeAll(fds []int) {
-	for len(fds) > 0 {
-		n := 1
-		for n < len(fds) && fds[n] == fds[n-1]+1 {
-			n++
-		}
-		// Linux 5.9; and a system call filter may not know it.
-		if n == 1 || unix.CloseRange(uint(fds[0]), uint(fds[n-1]), 0) != nil {
-			for _, fd := range fds[:n] {
-				unix.Close(fd)
-			}
-		}
-		fds = fds[n:]
-	}
 }

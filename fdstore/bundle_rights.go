@@ -1,7 +1,6 @@
 package fdstore
 
 import (
-	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,28 +25,4 @@ func appendRights(b []byte, fds []int) []byte {
 		*(*int32)(unsafe.Pointer(&b[unix.CmsgLen(4*i)])) = int32(fd)
 	}
 	return b
-}
-
-// rights returns the descriptors of a control buffer.
-func rights(control []byte) ([]int, error) {
-	if len(control) == 0 {
-		return nil, nil
-	}
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil {
-		return nil, fmt.Errorf("control message: %w", err)
-	}
-	var fds []int
-	for i := range messages {
-		if messages[i].Header.Level != unix.SOL_SOCKET || messages[i].Header.Type != unix.SCM_RIGHTS {
-			continue
-		}
-		f, err := unix.ParseUnixRights(&messages[i])
-		if err != nil {
-			closeAll(fds)
-			return nil, fmt.Errorf("control message: %w", err)
-		}
-		fds = append(fds, f...)
-	}
-	return fds, nil
 }

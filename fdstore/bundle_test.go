@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/memfile"
 	"github.com/instar-project/instar/internal/sdstore"
 	"github.com/instar-project/instar/internal/sdstore/storetest"
@@ -135,7 +136,7 @@ func bundleOf(t testing.TB, held *[]int, sndbuf int) *Bundle {
 	return b
 }
 
-func closeHeld(t testing.TB, held *[]int) { t.Cleanup(func() { closeAll(*held) }) }
+func closeHeld(t testing.TB, held *[]int) { t.Cleanup(func() { descriptor.CloseAll(*held) }) }
 
 // add adds a file of its own.
 func (m model) add(t testing.TB, b *Bundle, file int, label string) {

@@ -3,9 +3,8 @@ package notify
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/instar-project/instar/internal/oneline"
 )
 
 // ErrInvalid is matched by every error that says a notification could not be
@@ -45,21 +44,4 @@ const maxOneLine = 1024
 // than 1024 bytes is cut and ends in an ellipsis. It is for text of foreign origin,
 // such as an error or another program's output: a READY=1 that must go out should
 // not fail on the words beside it.
-func OneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	text = strings.TrimSpace(text)
-	const ellipsis = "…"
-	if len(text) <= maxOneLine {
-		return text
-	}
-	end := maxOneLine - len(ellipsis)
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
-}
+func OneLine(text string) string { return oneline.Head(oneline.Valid(text), maxOneLine) }

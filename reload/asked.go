@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/handover"
 )
 
@@ -42,7 +43,7 @@ func (c Config) check(line *handover.Conn) error {
 		defer cancel()
 		for {
 			_, fds, err := line.Receive()
-			closeAll(fds)
+			descriptor.CloseAll(fds)
 			if err != nil && !errors.Is(err, handover.ErrUnknownType) {
 				return
 			}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/handover"
 )
 
@@ -91,7 +92,7 @@ func (l *launcher) askOnce(ctx context.Context) (unanswered *os.ProcessState, er
 func hearAnswer(line *handover.Conn) error {
 	for {
 		m, fds, err := line.Receive()
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		switch {
 		case errors.Is(err, handover.ErrUnknownType):
 			continue

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 )
@@ -141,7 +142,7 @@ func (s *Service) heardOfDrain(line *handover.Conn, m handover.Draining) {
 // meet begins to listen to an older generation that the predecessor has given a line to.
 func (s *Service) meet(fds []int) {
 	if len(fds) != 1 {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return
 	}
 	line, err := handover.Open(fds[0])
@@ -152,7 +153,7 @@ func (s *Service) meet(fds []int) {
 	s.own(line)
 	go func() {
 		err := s.eachMessage(line, func(m handover.Message, fds []int) {
-			closeAll(fds)
+			descriptor.CloseAll(fds)
 			if d, ok := m.(handover.Draining); ok {
 				s.heardOfDrain(line, d)
 			}
@@ -184,7 +185,7 @@ func (s *Service) introduce() {
 		if err != nil {
 			s.log.Debug("introducing", "older", old.Generation, "error", err)
 		}
-		closeAll(ends[:])
+		descriptor.CloseAll(ends[:])
 	}
 }
 
@@ -268,7 +269,7 @@ func (s *Service) heardFromMain(m handover.Message, fds []int) {
 		}()
 		return
 	}
-	closeAll(fds)
+	descriptor.CloseAll(fds)
 }
 
 // own closes line when this process ends.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/fdstore"
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/sdstore"
 )
@@ -284,7 +285,7 @@ func (k *keeping) heard(m handover.Message, fds []int) {
 	switch m := m.(type) {
 	case handover.Stored:
 		if len(m.Names) != len(fds) {
-			closeAll(fds)
+			descriptor.CloseAll(fds)
 			return
 		}
 		fresh := make([]activation.Entry, len(fds))
@@ -293,7 +294,7 @@ func (k *keeping) heard(m handover.Message, fds []int) {
 		}
 		k.store.Load().Learn(fresh)
 	case handover.Removed:
-		closeAll(fds) // it carries none
+		descriptor.CloseAll(fds) // it carries none
 		k.store.Load().Forget(m.Names)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/handover"
 
 	"golang.org/x/sys/unix"
@@ -44,11 +45,11 @@ func (s *Service) promiseLastWords() {
 // listenToLastWords takes that end.
 func (next *successor) listenToLastWords(fds []int) {
 	if len(fds) != 1 {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return
 	}
 	if unix.SetNonblock(fds[0], true) != nil {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return
 	}
 	if before := next.lastWords.Swap(os.NewFile(uintptr(fds[0]), "last words")); before != nil {

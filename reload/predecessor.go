@@ -6,10 +6,9 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
-
-	"golang.org/x/sys/unix"
 )
 
 // predecessor is the process that this one follows, from here.
@@ -68,7 +67,7 @@ func (s *Service) follow(p *predecessor) {
 			s.meet(fds)
 			return
 		}
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		switch m := m.(type) {
 		case handover.Draining:
 			s.heardOfDrain(p.line, m)
@@ -111,12 +110,6 @@ func (s *Service) tell(m handover.Message, fds ...int) {
 	}
 	if err := s.predecessor.line.Send(m, fds...); err != nil {
 		s.log.Debug("predecessor", "error", err)
-	}
-}
-
-func closeAll(fds []int) {
-	for _, fd := range fds {
-		unix.Close(fd)
 	}
 }
 

@@ -1,6 +1,10 @@
 package reload
 
-import "golang.org/x/sys/unix"
+import (
+	"github.com/instar-project/instar/internal/descriptor"
+
+	"golang.org/x/sys/unix"
+)
 
 // A service that has no descriptors left wants its next version more than any other:
 // an upgrade is the way out. So it holds back what the start of a successor takes.
@@ -26,6 +30,6 @@ func (r *reserve) fill() {
 
 // empty gives them up.
 func (r *reserve) empty() {
-	closeAll(*r)
+	descriptor.CloseAll(*r)
 	*r = nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/instar-project/instar/internal/descriptor"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -15,7 +17,7 @@ var stdio = [3]*os.File{duplicate(0), duplicate(1), duplicate(2)}
 // duplicate returns /dev/null for a descriptor that is closed, and nil without that.
 func duplicate(fd uintptr) *os.File {
 	// From 10 on: the numbers before may be sockets that systemd has passed.
-	if dup, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 10); err == nil {
+	if dup, err := descriptor.Duplicate(int(fd), 10); err == nil {
 		return os.NewFile(uintptr(dup), fmt.Sprintf("descriptor %d", fd))
 	}
 	null, _ := os.OpenFile(os.DevNull, os.O_RDWR, 0)

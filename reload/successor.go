@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/generation"
 	"github.com/instar-project/instar/internal/handover"
 
@@ -162,7 +163,7 @@ func (s *Service) listen(next *successor) {
 		case handover.LastWords:
 			next.listenToLastWords(fds)
 		default:
-			closeAll(fds)
+			descriptor.CloseAll(fds)
 			e, ok := heardFromSuccessor(next, m)
 			if !ok {
 				return

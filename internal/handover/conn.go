@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/instar-project/instar/internal/descriptor"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -129,16 +131,19 @@ func (c *Conn) Receive() (Message, []int, error) {
 	}
 	if err != nil {
 		// An empty datagram looks like the end, but may carry descriptors.
-		if fds, err := rights(c.oob[:oobn]); err == nil {
-			closeAll(fds)
+		if fds, err := descriptor.Rights(c.oob[:oobn]); err == nil {
+			descriptor.CloseAll(fds)
 		}
 		if errors.Is(err, io.EOF) {
 			return nil, nil, io.EOF
 		}
 		return nil, nil, fmt.Errorf("handover: receive: %w", err)
 	}
-	fds, err := rights(c.oob[:oobn])
-	if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+	fds, err := descriptor.Rights(c.oob[:oobn])
+	if err != nil {
+		return nil, nil, fmt.Errorf("handover: %w", err)
+	}
+	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
 		err = fmt.Errorf("handover: a message of more than %d bytes or %d descriptors", maxDatagram, maxRights)
 	}
 	var m Message
@@ -146,7 +151,7 @@ func (c *Conn) Receive() (Message, []int, error) {
 		m, err = Decode(c.in[:n])
 	}
 	if err != nil {
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 		return nil, nil, err
 	}
 	return m, fds, nil
@@ -154,29 +159,3 @@ func (c *Conn) Receive() (Message, []int, error) {
 
 // Close closes this end, which the other sees as io.EOF.
 func (c *Conn) Close() error { return c.sock.Close() }
-
-// rights takes the descriptors out of control messages; on error none is left open.
-func rights(oob []byte) ([]int, error) {
-	if len(oob) == 0 {
-		return nil, nil
-	}
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil, fmt.Errorf("handover: control message: %w", err)
-	}
-	var all []int
-	for i := range messages {
-		fds, err := unix.ParseUnixRights(&messages[i])
-		if err != nil {
-			continue // credentials and the like carry none
-		}
-		all = append(all, fds...)
-	}
-	return all, nil
-}
-
-func closeAll(fds []int) {
-	for _, fd := range fds {
-		unix.Close(fd)
-	}
-}

@@ -3,6 +3,8 @@ package handover
 import (
 	"errors"
 	"fmt"
+
+	"github.com/instar-project/instar/internal/descriptor"
 )
 
 // Descriptor is one descriptor with the name it goes by.
@@ -66,7 +68,7 @@ func (c *Conn) Greeted() (Hello, []Descriptor, error) {
 	if err != nil {
 		return Hello{}, nil, fmt.Errorf("waiting for hello: %w", err)
 	}
-	closeAll(fds) // hello carries none
+	descriptor.CloseAll(fds) // hello carries none
 	h, ok := m.(Hello)
 	if !ok {
 		return Hello{}, nil, fmt.Errorf("handover: %s came before hello", m.kind())
@@ -90,7 +92,7 @@ func (c *Conn) receiveDescriptors(count int) ([]Descriptor, error) {
 	var got []Descriptor
 	fail := func(err error) ([]Descriptor, error) {
 		for _, d := range got {
-			closeAll([]int{d.FD})
+			descriptor.CloseAll([]int{d.FD})
 		}
 		return nil, err
 	}
@@ -101,11 +103,11 @@ func (c *Conn) receiveDescriptors(count int) ([]Descriptor, error) {
 		}
 		d, ok := m.(Descriptors)
 		if !ok {
-			closeAll(fds)
+			descriptor.CloseAll(fds)
 			return fail(fmt.Errorf("handover: %s came with %d of %d descriptors received", m.kind(), len(got), count))
 		}
 		if len(d.Names) != len(fds) || len(fds) == 0 {
-			closeAll(fds)
+			descriptor.CloseAll(fds)
 			return fail(fmt.Errorf("handover: %d names came with %d descriptors", len(d.Names), len(fds)))
 		}
 		for i, name := range d.Names {

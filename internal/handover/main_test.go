@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/descriptor"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -119,11 +121,11 @@ func read(t *testing.T, fd int) (datagram string, descriptors int) {
 	if err != nil {
 		t.Fatalf("recvmsg: %v", err)
 	}
-	fds, err := rights(oob[:oobn])
+	fds, err := descriptor.Rights(oob[:oobn])
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeAll(fds)
+	descriptor.CloseAll(fds)
 	return string(buf[:n]), len(fds)
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/internal/handover/distant"
 	"github.com/instar-project/instar/internal/verdict"
 
@@ -261,7 +262,7 @@ func replay(t *testing.T, lines []line, role string) {
 			}
 		default:
 			got, fds, err := conn.next()
-			closeAll(fds)
+			descriptor.CloseAll(fds)
 			if err != nil || !reflect.DeepEqual(got, m) || len(fds) != l.Descriptors {
 				t.Errorf("Receive: %#v, %v, %v, want %#v", got, fds, err, m)
 			}

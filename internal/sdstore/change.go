@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/instar-project/instar/activation"
+	"github.com/instar-project/instar/internal/descriptor"
 	"github.com/instar-project/instar/notify"
 )
 
@@ -230,7 +231,7 @@ func opError(op string, key Key, err error) error {
 
 // Duplicate copies a descriptor. The copy does not pass to programs that the process starts.
 func Duplicate(fd int) (int, error) {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	dup, err := descriptor.Duplicate(fd, 3)
 	if errors.Is(err, unix.EMFILE) {
 		return -1, fmt.Errorf("duplicate descriptor %d: %w: raise LimitNOFILE=", fd, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/instar-project/instar/internal/descriptor"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -128,7 +130,7 @@ func (m *Manager) Discard() {
 
 // answer closes the held barriers' descriptors. m.mu is held.
 func (m *Manager) answer() {
-	closeAll(m.held)
+	descriptor.CloseAll(m.held)
 	m.held = nil
 }
 
@@ -140,7 +142,7 @@ func (m *Manager) stop() {
 	defer m.mu.Unlock()
 	m.answer()
 	for _, message := range m.messages {
-		closeAll(message.FDs)
+		descriptor.CloseAll(message.FDs)
 	}
 }
 
@@ -169,7 +171,7 @@ func (m *Manager) receive() {
 			err = message.check()
 		}
 		if err != nil {
-			closeAll(message.FDs)
+			descriptor.CloseAll(message.FDs)
 			m.t.Errorf("notifytest: %v: systemd would ignore it: %v", message, err)
 			continue
 		}
@@ -185,7 +187,7 @@ func (m *Manager) record(message Message) {
 		m.held, message.FDs = append(m.held, message.FDs...), nil
 	}
 	if m.discard {
-		closeAll(message.FDs)
+		descriptor.CloseAll(message.FDs)
 	} else {
 		m.messages = append(m.messages, message)
 		close(m.arrival)
@@ -222,10 +224,4 @@ func parse(text, control []byte) (Message, error) {
 		}
 	}
 	return message, nil
-}
-
-func closeAll(fds []int) {
-	for _, fd := range fds {
-		unix.Close(fd)
-	}
 }

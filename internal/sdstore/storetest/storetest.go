@@ -9,12 +9,13 @@ package storetest
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/instar-project/instar/internal/descriptor"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,7 +93,7 @@ func (m *Manager) Pass() []Entry {
 	defer m.mu.Unlock()
 	var passed []Entry
 	for _, e := range m.entries {
-		fd, err := unix.FcntlInt(uintptr(e.FD), unix.F_DUPFD_CLOEXEC, 3)
+		fd, err := descriptor.Duplicate(e.FD, 3)
 		if err != nil {
 			m.t.Fatalf("storetest: pass %q: %v", e.Name, err)
 		}
@@ -105,7 +106,7 @@ func (m *Manager) Pass() []Entry {
 // Insert puts a duplicate of fd into the store, as if an earlier version had.
 func (m *Manager) Insert(name string, fd int) {
 	m.t.Helper()
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	dup, err := descriptor.Duplicate(fd, 3)
 	if err != nil {
 		m.t.Fatalf("storetest: insert %q: %v", name, err)
 	}
@@ -126,7 +127,7 @@ func (m *Manager) ReleaseBarriers() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.hold = false
-	closeAll(m.held)
+	descriptor.CloseAll(m.held)
 	m.held = nil
 }
 
@@ -135,7 +136,7 @@ func (m *Manager) stop() {
 	<-m.done
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	closeAll(m.held)
+	descriptor.CloseAll(m.held)
 	for _, e := range m.entries {
 		unix.Close(e.FD)
 	}
@@ -154,7 +155,7 @@ func (m *Manager) receive() {
 		}
 		var fds []int
 		if err == nil {
-			fds, err = rights(control[:controlLen])
+			fds, err = descriptor.Rights(control[:controlLen])
 		}
 		if err != nil {
 			m.t.Errorf("storetest: receive: %v", err)
@@ -162,18 +163,6 @@ func (m *Manager) receive() {
 		}
 		m.handle(strings.Split(string(text[:n]), "\n"), fds)
 	}
-}
-
-func rights(control []byte) ([]int, error) {
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil || len(messages) == 0 {
-		return nil, err
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil {
-		return nil, fmt.Errorf("descriptors: %w", err)
-	}
-	return fds, nil
 }
 
 // handle does what systemd's service_notify_message does with these assignments.
@@ -192,7 +181,7 @@ func (m *Manager) handle(lines []string, fds []int) {
 			m.held = append(m.held, fds...)
 			return
 		}
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 	case slices.Contains(lines, "FDSTOREREMOVE=1"):
 		m.entries = slices.DeleteFunc(m.entries, func(e Entry) bool {
 			if e.Name == name {
@@ -205,7 +194,7 @@ func (m *Manager) handle(lines []string, fds []int) {
 			m.store(Entry{Name: name, FD: fd, Poll: !slices.Contains(lines, "FDPOLL=0")})
 		}
 	default:
-		closeAll(fds)
+		descriptor.CloseAll(fds)
 	}
 }
 
@@ -224,10 +213,4 @@ func sameFile(a, b int) bool {
 	pid := uintptr(unix.Getpid())
 	order, _, errno := unix.Syscall6(unix.SYS_KCMP, pid, pid, 0, uintptr(a), uintptr(b), 0)
 	return errno == 0 && order == 0
-}
-
-func closeAll(fds []int) {
-	for _, fd := range fds {
-		unix.Close(fd)
-	}
 }
