@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/instar-project/instar/integration/load"
+	"github.com/instar-project/instar/internal/limits"
 	"github.com/instar-project/instar/internal/units"
-	"github.com/instar-project/instar/reload"
 )
 
 // instar installs the command line, and returns how to run it.
@@ -80,8 +80,8 @@ func TestInit(t *testing.T) {
 		var served []int             // PIDs
 		for generation := 2; generation <= 11; generation++ {
 			// Sooner than they drain, the oldest would be cut short: MaxDraining.
-			if n := len(served); n >= reload.DefaultMaxDraining {
-				s.gone(served[n-reload.DefaultMaxDraining])
+			if n := len(served); n >= limits.MaxDraining {
+				s.gone(served[n-limits.MaxDraining])
 			}
 			served = append(served, s.mainPID("web"))
 			s.release("web", "integration/greet", fmt.Sprintf("version=v%d", generation))

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/instar-project/instar/internal/status"
-	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // installHeir is a site with a service of integration/heir in the place of statusd, with
@@ -100,7 +100,7 @@ func (d statusd) needed(expression string) {
 func (d statusd) leftBehind() string {
 	d.Helper()
 	d.must(d.machine.SyncJournal(d.ctx))
-	out, err := d.run("journalctl", "--boot", "--output=json", "--lines=1", "MESSAGE_ID="+reload.VerdictMessageID)
+	out, err := d.run("journalctl", "--boot", "--output=json", "--lines=1", "MESSAGE_ID="+verdict.MessageID)
 	d.must(err)
 	var entry struct {
 		Left string `json:"INSTAR_LEFT_BEHIND"`

@@ -14,7 +14,7 @@ import (
 
 	"github.com/instar-project/instar/internal/status"
 	"github.com/instar-project/instar/internal/units"
-	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // preflight asks over the bus whether the build in place could follow; "" if it could.
@@ -75,7 +75,7 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("%d attempts, main PID %d, was %d; %d processes\n%s", n, s.mainPID("statusd"), pid, s.processes("statusd"), s.journal())
 		}
 		s.must(s.machine.SyncJournal(s.ctx))
-		out, err := s.run("journalctl", "--boot", "--output=json", "MESSAGE_ID="+reload.PreflightMessageID)
+		out, err := s.run("journalctl", "--boot", "--output=json", "MESSAGE_ID="+verdict.RefusedMessageID)
 		s.must(err)
 		if n := strings.Count(out, "\n"); n != 5 || strings.Count(out, `"INSTAR_RESULT":"refused"`) != n {
 			t.Errorf("%d refusals in the journal, want 5\n%s", n, out)

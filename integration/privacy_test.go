@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/instar-project/instar/internal/status"
-	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // The words of a release that crashes or refuses are for the readers of the
@@ -46,7 +46,7 @@ func TestWordsAreTheJournals(t *testing.T) {
 				t.Errorf("%s: instar status shows root %q, error %v", c.fault, root, err)
 			}
 			s.must(s.machine.SyncJournal(s.ctx))
-			entries, err := s.run("journalctl", "--boot", "--output=json", "MESSAGE_ID="+reload.VerdictMessageID)
+			entries, err := s.run("journalctl", "--boot", "--output=json", "MESSAGE_ID="+verdict.MessageID)
 			s.must(err)
 			if !strings.Contains(entries, `"INSTAR_LAST_WORDS":"`+c.words+`"`) {
 				t.Errorf("%s: the journal has %s", c.fault, entries)

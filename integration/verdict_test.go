@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // Each upgrade has one entry in the journal, with fields.
@@ -23,7 +23,7 @@ func TestVerdictInJournal(t *testing.T) {
 		type entry map[string]string
 		var entries []entry
 		s.eventually("both verdicts are in the journal", func() bool {
-			out, err := s.run("journalctl", "--boot", "--output=json", "MESSAGE_ID="+reload.VerdictMessageID)
+			out, err := s.run("journalctl", "--boot", "--output=json", "MESSAGE_ID="+verdict.MessageID)
 			s.must(err)
 			entries = nil
 			for line := range strings.Lines(out) {

@@ -7,32 +7,18 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"time"
-)
 
-// The limits that hold where a Config says nothing. Both leave room within the
-// 90 s that systemd allows by default for a start, a reload and a stop.
-const (
-	DefaultReadyTimeout = 30 * time.Second
-	DefaultDrainTimeout = 30 * time.Second
-)
-
-const (
-	// DefaultStandby is long enough for what kills a release in its first moments.
-	DefaultStandby = 3 * time.Second
-	// DefaultEndTimeout is long for a program that only has to clean up.
-	DefaultEndTimeout = 15 * time.Second
+	"github.com/instar-project/instar/internal/limits"
 )
 
 // Config says how generations follow each other. The zero value works.
 type Config struct {
 	// ReadyTimeout is how long a successor may take from its start until its
-	// application calls Serve. Zero: DefaultReadyTimeout. It must be shorter
-	// than TimeoutStartSec= of the unit, which bounds a reload as a whole.
+	// application calls Serve. Zero: 30 s. It must be shorter than TimeoutStartSec= of the unit, which bounds a reload as a whole.
 	ReadyTimeout time.Duration
 
 	// DrainTimeout is how long connections may take to end after a handover or
-	// SIGTERM; then they are closed. Zero: DefaultDrainTimeout. It must be
-	// shorter than TimeoutStopSec= of the unit.
+	// SIGTERM; then they are closed. Zero: 30 s. It must be shorter than TimeoutStopSec= of the unit.
 	DrainTimeout time.Duration
 
 	// Probation is how long a successor serves before `systemctl reload` returns
@@ -44,19 +30,18 @@ type Config struct {
 
 	// Standby is how long a predecessor stays after a takeover to take back if its
 	// successor dies, even when it has nothing left to drain. It ends earlier when
-	// its successor is followed in turn. Zero: DefaultStandby; negative: not at all.
+	// its successor is followed in turn. Zero: 3 s; negative: not at all.
 	// More than DrainTimeout is the same as that.
 	Standby time.Duration
 
 	// EndTimeout is how long this generation's process may take to end once its drain
 	// is over, or DrainTimeout has passed: what main does after Serve counts. After
-	// that the main process kills it. Zero: DefaultEndTimeout; negative: never, such
+	// that the main process kills it. Zero: 15 s; negative: never, such
 	// as for a process in a debugger.
 	EndTimeout time.Duration
 
 	// MaxDraining is how many older generations may drain at the same time. If
-	// there are more, the oldest closes its connections and ends. Zero:
-	// DefaultMaxDraining.
+	// there are more, the oldest closes its connections and ends. Zero: 4.
 	MaxDraining int
 
 	// Executable is what a reload starts. Empty: the path that systemd has
@@ -126,8 +111,8 @@ func (c Config) withDefaults() (Config, error) {
 		value *time.Duration
 		deflt time.Duration
 	}{
-		{"ReadyTimeout", &c.ReadyTimeout, DefaultReadyTimeout},
-		{"DrainTimeout", &c.DrainTimeout, DefaultDrainTimeout},
+		{"ReadyTimeout", &c.ReadyTimeout, limits.ReadyTimeout},
+		{"DrainTimeout", &c.DrainTimeout, limits.DrainTimeout},
 		{"Probation", &c.Probation, 0},
 	} {
 		if *t.value < 0 {
@@ -138,16 +123,16 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	if c.Standby == 0 {
-		c.Standby = DefaultStandby
+		c.Standby = limits.Standby
 	}
 	if c.EndTimeout == 0 {
-		c.EndTimeout = DefaultEndTimeout
+		c.EndTimeout = limits.EndTimeout
 	}
 	if c.MaxDraining < 0 {
-		return c, fmt.Errorf("reload: Config.MaxDraining is %d: give a positive number, or 0 for %d", c.MaxDraining, DefaultMaxDraining)
+		return c, fmt.Errorf("reload: Config.MaxDraining is %d: give a positive number, or 0 for %d", c.MaxDraining, limits.MaxDraining)
 	}
 	if c.MaxDraining == 0 {
-		c.MaxDraining = DefaultMaxDraining
+		c.MaxDraining = limits.MaxDraining
 	}
 	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
 		return c, fmt.Errorf("reload: Config.Directory is %q: give an absolute path, as in WorkingDirectory= of the unit", c.Directory)

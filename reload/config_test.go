@@ -3,6 +3,8 @@ package reload
 import (
 	"testing"
 	"time"
+
+	"github.com/instar-project/instar/internal/limits"
 )
 
 func TestConfigDefaults(t *testing.T) {
@@ -10,7 +12,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.ReadyTimeout != DefaultReadyTimeout || c.DrainTimeout != DefaultDrainTimeout || c.Logger == nil || c.Build == "" {
+	if c.ReadyTimeout != limits.ReadyTimeout || c.DrainTimeout != limits.DrainTimeout || c.Logger == nil || c.Build == "" {
 		t.Errorf("%+v", c)
 	}
 	c, err = Config{ReadyTimeout: time.Second, DrainTimeout: time.Minute, Build: "v1"}.withDefaults()

@@ -14,9 +14,6 @@ import (
 	"github.com/instar-project/instar/internal/handover"
 )
 
-// DefaultMaxDraining is how many generations may drain where Config says nothing.
-const DefaultMaxDraining = 4
-
 // Draining is an older generation that drains, as the main process knows it.
 type Draining struct {
 	Party
@@ -115,9 +112,8 @@ func (e *elders) list() []elder {
 	return all
 }
 
-// Draining lists the older generations that still drain, the oldest first. In a
-// process that is not the main one it is what it knew when it last was.
-func (s *Service) Draining() []Draining {
+// draining lists the older generations that still drain, the oldest first.
+func (s *Service) draining() []Draining {
 	var all []Draining
 	for _, one := range s.elders.list() {
 		if !one.Deadline.IsZero() { // it has said so itself

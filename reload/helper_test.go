@@ -227,7 +227,7 @@ func converse(svc *Service, c net.Conn) {
 		case "who":
 			fmt.Fprintln(c, svc.Generation(), svc.Phase())
 		case "draining":
-			fmt.Fprintln(c, len(svc.Draining()))
+			fmt.Fprintln(c, len(svc.Snapshot().Draining))
 		case "preflight":
 			fmt.Fprintln(c, svc.Preflight(context.Background()))
 		case "command":

@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/internal/handover"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // An old generation ends, whatever it does: a program that hangs after Serve, a server
 // that does not let go, a process that somebody has stopped. The main process knows
 // each by its process and by when it has to be gone, and kills it then.
-
-// KilledMessageID is the MESSAGE_ID= of old generations that were killed, in the journal.
-const KilledMessageID = "0f6b4a0d1d8f4f8c9d4c6a5a1f8e2b37"
 
 // takeoverTimeout is how long a predecessor may take between the announcement of a
 // takeover and the takeover. Neither accepts meanwhile.
@@ -153,7 +151,7 @@ func (s *Service) endElder(one elder) {
 	s.report(slog.LevelError, map[string]string{
 		"MESSAGE": fmt.Sprintf("generation %d (%s), PID %d, had not ended in time after its drain, and was killed: look at what the program does after Serve, or set Config.EndTimeout",
 			one.Generation, one.Build, one.PID),
-		"MESSAGE_ID":             KilledMessageID,
+		"MESSAGE_ID":             verdict.KilledMessageID,
 		"PRIORITY":               "3",
 		"INSTAR_RESULT":          "killed",
 		"INSTAR_FROM_GENERATION": fmt.Sprint(one.Generation),

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-)
 
-// PreflightMessageID is the MESSAGE_ID= of preflights that were refused, in the
-// journal.
-const PreflightMessageID = "83396a50fabf4b10bf2cf7b718ea85fc"
+	"github.com/instar-project/instar/internal/verdict"
+)
 
 // Preflight asks the build that an upgrade would start now whether it could follow
 // this one, before anything is started that serves. nil: it could, as far as that
@@ -22,7 +20,7 @@ const PreflightMessageID = "83396a50fabf4b10bf2cf7b718ea85fc"
 //
 // The error is that of ctx; [ErrNotMain]; or the reason of the refusal, which wraps
 // the same Err… as that of a failed upgrade and goes into the journal, see
-// [PreflightMessageID].
+// docs/journal.md.
 func (s *Service) Preflight(ctx context.Context) error {
 	if !s.upgradable() {
 		return ErrNotMain
@@ -91,7 +89,7 @@ func (s *Service) recordRefusal(reason error) {
 func (s *Service) refusalFields(reason error) map[string]string {
 	return map[string]string{
 		"MESSAGE":                fmt.Sprintf("preflight refused: %v", reason),
-		"MESSAGE_ID":             PreflightMessageID,
+		"MESSAGE_ID":             verdict.RefusedMessageID,
 		"PRIORITY":               "4",
 		"INSTAR_RESULT":          "refused",
 		"INSTAR_REASON":          reason.Error(),

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/instar-project/instar/internal/limits"
 )
 
 // Running is one run of a library's server, for [Graceful] and [GracefulPackets]. Its
@@ -33,13 +35,10 @@ type Running struct {
 	// Linger is how long the run goes on in a drain, while there are connections, before
 	// Shutdown or GracefulStop is called, which in many libraries closes connections that
 	// seem idle: the request on a connection that has just been accepted may be on its
-	// way. Zero: DefaultLinger; negative: not at all. When the service stops, half a
+	// way. Zero: 1 s; negative: not at all. When the service stops, half a
 	// second is the most.
 	Linger time.Duration
 }
-
-// DefaultLinger of a [Running] is long for a request that is on its way.
-const DefaultLinger = time.Second
 
 // stopLinger is the most where nobody else answers meanwhile.
 const stopLinger = 500 * time.Millisecond
@@ -85,7 +84,7 @@ func (r *run) finish(deadline time.Time, begin func() (done func())) {
 
 func (r *run) linger() time.Duration {
 	if r.Linger == 0 {
-		return DefaultLinger
+		return limits.Linger
 	}
 	return r.Linger
 }

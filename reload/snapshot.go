@@ -17,7 +17,8 @@ type Snapshot struct {
 	Main bool
 	// Connections is how many this process has open.
 	Connections int
-	// Draining are the older generations, the oldest first; see Service.Draining.
+	// Draining are the older generations, the oldest first; as this process knows them: in a
+	// process that is not the main one, those of when it last was.
 	Draining []Draining
 	// Killed is how many older generations did not end in time since systemd has
 	// started the service, and were killed; see Config.EndTimeout.
@@ -48,7 +49,7 @@ func (s *Service) Snapshot() Snapshot {
 		Main:        phase.SoleMain(),
 		Connections: s.Connections(),
 		Keeps:       s.keeping.keeps(),
-		Draining:    s.Draining(),
+		Draining:    s.draining(),
 		Killed:      int(s.shown.killed.Load()),
 		Unsettled:   s.unsettledBecause(),
 		Attempts:    int(s.shown.attempts.Load()),

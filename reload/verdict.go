@@ -63,10 +63,6 @@ type Party = verdict.Party
 //	}
 type Step = verdict.Step
 
-// VerdictMessageID is the MESSAGE_ID= of verdicts in the journal, see
-// systemd.journal-fields(7): journalctl MESSAGE_ID=… -u NAME lists them.
-const VerdictMessageID = verdict.MessageID
-
 // verdicts is what is known of upgrades that have ended.
 type verdicts struct {
 	mu    sync.Mutex

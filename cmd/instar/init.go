@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/cmd/instar/internal/setup"
+	"github.com/instar-project/instar/internal/limits"
 	"github.com/instar-project/instar/internal/status"
 	"github.com/instar-project/instar/internal/units"
 
@@ -85,8 +86,8 @@ program asks for), with --dry-run files [{path, text}].`,
 	f.StringVar(&flags.account, "account", "", "run as this existing `USER` (default: one of the service's name, with DynamicUser=yes)")
 	f.BoolVar(&flags.outbound, "outbound", false, "the service opens network connections of its own")
 	f.IntVar(&flags.store, "store", 0, "how many `ENTRIES` systemd keeps for the service (FileDescriptorStoreMax=)")
-	f.DurationVar(&flags.readyTimeout, "ready-timeout", units.DefaultReadyTimeout, "`TIME` that a successor may take to initialise, as in reload.Config")
-	f.DurationVar(&flags.drainTimeout, "drain-timeout", units.DefaultDrainTimeout, "`TIME` that a predecessor may take to drain, as in reload.Config")
+	f.DurationVar(&flags.readyTimeout, "ready-timeout", limits.ReadyTimeout, "`TIME` that a successor may take to initialise, as in reload.Config")
+	f.DurationVar(&flags.drainTimeout, "drain-timeout", limits.DrainTimeout, "`TIME` that a predecessor may take to drain, as in reload.Config")
 	f.DurationVar(&flags.probation, "probation", 0, "`TIME` that a successor must prove itself for, as in reload.Config")
 	f.DurationVar(&flags.watchdog, "watchdog", 0, "`TIME` after which a generation that hangs is restarted (WatchdogSec=)")
 	f.StringArrayVar(&flags.set, "set", nil, "a further line `DIRECTIVE=VALUE` of [Service]; may be repeated")

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/internal/verdict"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -84,7 +84,7 @@ func (f logsFlags) command(unit string) ([]string, error) {
 	if f.follow {
 		args = append(args, "--follow")
 	}
-	return f.journalctl(unit, append(args, "MESSAGE_ID="+reload.VerdictMessageID)...)
+	return f.journalctl(unit, append(args, "MESSAGE_ID="+verdict.MessageID)...)
 }
 
 func (f logsFlags) run(ctx context.Context, stdout, stderr io.Writer, unit string) error {

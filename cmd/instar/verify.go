@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/instar-project/instar/internal/limits"
 	"github.com/instar-project/instar/internal/units"
 
 	"github.com/spf13/cobra"
@@ -88,8 +89,8 @@ Exit status: 1 if there is an error, or with --strict a warning.`,
 	f.BoolVar(&flags.strict, "strict", false, "exit with 1 on warnings as well")
 	f.BoolVar(&flags.list, "list", false, "list the rules")
 	f.BoolVar(&flags.noAnalyze, "no-analyze", false, "leave systemd-analyze verify out")
-	f.DurationVar(&flags.readyTimeout, "ready-timeout", units.DefaultReadyTimeout, "`TIME` that a successor may take to initialise, as in reload.Config")
-	f.DurationVar(&flags.drainTimeout, "drain-timeout", units.DefaultDrainTimeout, "`TIME` that a predecessor may take to drain, as in reload.Config")
+	f.DurationVar(&flags.readyTimeout, "ready-timeout", limits.ReadyTimeout, "`TIME` that a successor may take to initialise, as in reload.Config")
+	f.DurationVar(&flags.drainTimeout, "drain-timeout", limits.DrainTimeout, "`TIME` that a predecessor may take to drain, as in reload.Config")
 	f.DurationVar(&flags.probation, "probation", 0, "`TIME` that a successor must prove itself for, as in reload.Config")
 	f.IntVar(&flags.store, "store", 0, "how many `ENTRIES` the service wants systemd to keep")
 	f.IntVar(&flags.systemd, "systemd", 0, "major `VERSION` that is to run the units (default: the one there)")

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 )
 
@@ -44,7 +45,7 @@ func (o *options) withWords(ctx context.Context, unit string, v reload.Verdict, 
 // numbers begin anew with each start of the service.
 func (o *options) entry(ctx context.Context, unit string, v reload.Verdict) (logEntry, error) {
 	command, err := o.journalctl(unit, "--output=json", "--lines=1",
-		"MESSAGE_ID="+reload.VerdictMessageID, "INSTAR_ATTEMPT="+strconv.Itoa(v.Attempt))
+		"MESSAGE_ID="+verdict.MessageID, "INSTAR_ATTEMPT="+strconv.Itoa(v.Attempt))
 	if err != nil {
 		return logEntry{}, err
 	}

@@ -45,7 +45,7 @@ func (h *handler) plain(w http.ResponseWriter, r *http.Request) {
 	}
 	h.sign(w)
 	if r.URL.Path == "/draining" {
-		w.Header().Set("X-Draining", fmt.Sprint(h.svc.Draining()))
+		w.Header().Set("X-Draining", fmt.Sprint(h.svc.Snapshot().Draining))
 	}
 	fmt.Fprintf(w, "generation %d, build %s\n", h.svc.Generation(), h.svc.Build())
 }

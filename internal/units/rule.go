@@ -3,6 +3,8 @@ package units
 import (
 	"io/fs"
 	"time"
+
+	"github.com/instar-project/instar/internal/limits"
 )
 
 // Rule is one thing that [Verify] looks at.
@@ -39,7 +41,7 @@ func Rules() []Rule {
 // service with the defaults of package reload that keeps nothing in the store.
 type Options struct {
 	// ReadyTimeout and DrainTimeout are those of the service's reload.Config.
-	// Zero: [DefaultReadyTimeout] and [DefaultDrainTimeout].
+	// Zero: 30 s each.
 	ReadyTimeout, DrainTimeout time.Duration
 
 	// Probation is how long a successor serves before it counts as proven.
@@ -73,10 +75,10 @@ const Lowest = 254
 // Options.Root.
 func Verify(p Pair, o Options) []Finding {
 	if o.ReadyTimeout == 0 {
-		o.ReadyTimeout = DefaultReadyTimeout
+		o.ReadyTimeout = limits.ReadyTimeout
 	}
 	if o.DrainTimeout == 0 {
-		o.DrainTimeout = DefaultDrainTimeout
+		o.DrainTimeout = limits.DrainTimeout
 	}
 	if o.Helper == "" {
 		o.Helper = "/usr/bin/instar"

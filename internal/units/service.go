@@ -1,12 +1,9 @@
 package units
 
-import "time"
+import (
+	"time"
 
-// The limits of package reload where its Config says nothing. They are repeated
-// here so that who writes unit files need not link it.
-const (
-	DefaultReadyTimeout = 30 * time.Second
-	DefaultDrainTimeout = 30 * time.Second
+	"github.com/instar-project/instar/internal/limits"
 )
 
 // Service is a service and its sockets, as [Write] renders them. Package units says what
@@ -46,10 +43,10 @@ func (s Service) withDefaults() Service {
 		s.Description = s.Name
 	}
 	if s.ReadyTimeout == 0 {
-		s.ReadyTimeout = DefaultReadyTimeout
+		s.ReadyTimeout = limits.ReadyTimeout
 	}
 	if s.DrainTimeout == 0 {
-		s.DrainTimeout = DefaultDrainTimeout
+		s.DrainTimeout = limits.DrainTimeout
 	}
 	return s
 }

@@ -10,8 +10,12 @@ import (
 	"github.com/instar-project/instar/internal/generation"
 )
 
-// MessageID is the MESSAGE_ID= of verdicts in the journal.
-const MessageID = "6152b420fa5840e5be6f5ccfd4f6add4"
+// The MESSAGE_ID= of entries in the journal, see systemd.journal-fields(7).
+const (
+	MessageID        = "6152b420fa5840e5be6f5ccfd4f6add4" // of a verdict
+	RefusedMessageID = "83396a50fabf4b10bf2cf7b718ea85fc" // of a preflight that was refused
+	KilledMessageID  = "0f6b4a0d1d8f4f8c9d4c6a5a1f8e2b37" // of an old generation that was killed
+)
 
 // Fields of the journal that hold a number or a text as it is, see
 // systemd.journal-fields(7). docs/journal.md promises each field.

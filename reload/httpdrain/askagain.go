@@ -73,7 +73,7 @@ func goAway(r *http.Request) bool {
 	nc, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := s.conns.findHTTP2(nc)
 	if c != nil {
-		c.sayGoAway(min(DefaultLinger, s.lingers()))
+		c.sayGoAway(min(defaultLinger, s.lingers()))
 	}
 	return c != nil
 }

@@ -85,9 +85,9 @@ import (
 	"github.com/instar-project/instar/reload/internal/drainctx"
 )
 
-// DefaultLinger is long for a client that has a next request, and short for a
+// defaultLinger is long for a client that has a next request, and short for a
 // generation that wants to end.
-const DefaultLinger = 5 * time.Second
+const defaultLinger = 5 * time.Second
 
 // stopLinger is the most that a server lingers when its service stops: the request of
 // a client that connects meanwhile waits for as long.
@@ -97,7 +97,7 @@ const stopLinger = 500 * time.Millisecond
 type Server struct {
 	// Linger is how long a generation that drains waits for the next request
 	// on an idle HTTP/1 connection before it closes it, counted from the handover or
-	// from the end of the last answer, whichever is later. Zero: DefaultLinger.
+	// from the end of the last answer, whichever is later. Zero: 5 s.
 	// Longer than reload.Config.DrainTimeout is the same as that. When the service
 	// stops, nobody else answers meanwhile, and half a second is the most.
 	Linger time.Duration
@@ -168,7 +168,7 @@ func (s *Server) Drain(d reload.Drain) {
 
 func (s *Server) lingers() time.Duration {
 	if s.Linger == 0 {
-		return DefaultLinger
+		return defaultLinger
 	}
 	return s.Linger
 }
@@ -199,7 +199,7 @@ func (s *Server) drain(linger time.Duration) {
 }
 
 // patience is how long a client has to answer a first GOAWAY; s.mu is held.
-func (s *Server) patience() time.Duration { return min(DefaultLinger, s.linger) }
+func (s *Server) patience() time.Duration { return min(defaultLinger, s.linger) }
 
 // closeIdle closes the connections that have been idle for too long, and comes back
 // for the next.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/instar-project/instar/integration/machine"
-	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // Verdict is the journal's entry of an upgrade, in the machine's PIDs.
@@ -32,7 +32,7 @@ type Verdicts struct {
 
 func followVerdicts(m *machine.Machine) (*Verdicts, error) {
 	cmd := m.Command(context.Background(), "journalctl", "--boot", "--follow", "--no-tail", "--quiet",
-		"--output=json", "MESSAGE_ID="+reload.VerdictMessageID)
+		"--output=json", "MESSAGE_ID="+verdict.MessageID)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

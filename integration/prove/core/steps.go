@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/instar-project/instar/reload"
+	"github.com/instar-project/instar/internal/verdict"
 )
 
 // steps says how long the steps of the example's upgrades took, from the
@@ -17,7 +17,7 @@ func (s *site) steps(ctx context.Context) (string, error) {
 		return "", err
 	}
 	entries, err := s.Run(ctx, "journalctl", "--boot", "--no-pager", "--output=json",
-		"MESSAGE_ID="+reload.VerdictMessageID, "INSTAR_RESULT=succeeded")
+		"MESSAGE_ID="+verdict.MessageID, "INSTAR_RESULT=succeeded")
 	if err != nil {
 		return "", err
 	}
