@@ -21,6 +21,13 @@ type Config struct {
 	// SIGTERM; then they are closed. Zero: 30 s. It must be shorter than TimeoutStopSec= of the unit.
 	DrainTimeout time.Duration
 
+	// CutWindow is the last part of DrainTimeout. In it the connections that are left are
+	// closed one after the other, those with an answer under way last, so that their
+	// clients do not come back in one burst; the last one is closed when DrainTimeout has
+	// passed. Zero: a tenth of DrainTimeout; negative: all are closed then. More than
+	// DrainTimeout is the same as that.
+	CutWindow time.Duration
+
 	// Probation is how long a successor serves before `systemctl reload` returns
 	// and its predecessor drains. If it crashes, hangs or fails Health meanwhile,
 	// the predecessor takes back: it accepts again, with what the successor has
@@ -122,6 +129,10 @@ func (c Config) withDefaults() (Config, error) {
 			*t.value = t.deflt
 		}
 	}
+	if c.CutWindow == 0 {
+		c.CutWindow = c.DrainTimeout / 10
+	}
+	c.CutWindow = min(c.CutWindow, c.DrainTimeout)
 	if c.Standby == 0 {
 		c.Standby = limits.Standby
 	}

@@ -318,6 +318,24 @@ func (s *Service) passOn() {
 	}
 }
 
+// land waits until nothing is in flight, or ctx ends, which does at the deadline. In the
+// last CutWindow before that it closes what is left, one connection after the other.
+func (s *Service) land(ctx context.Context, deadline time.Time) error {
+	if s.config.CutWindow < 0 {
+		return s.intake.Landed(ctx)
+	}
+	until, cancel := context.WithDeadline(ctx, deadline.Add(-s.config.CutWindow))
+	err := s.intake.Landed(until)
+	cancel()
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if n := s.intake.Thin(ctx, deadline); n > 0 {
+		s.log.Warn("connections closed towards the end of the drain", "connections", n, "within", s.config.CutWindow)
+	}
+	return s.intake.Landed(ctx)
+}
+
 // beginDrain begins a drain. stopping: for the end of the service, not after a handover.
 func (s *Service) beginDrain(stopping bool) {
 	s.spare.end()
@@ -349,7 +367,7 @@ func (s *Service) beginDrain(stopping bool) {
 			<-parked
 		}
 		kind := generation.DrainedOut
-		if err := s.intake.Landed(ctx); err != nil {
+		if err := s.land(ctx, deadline); err != nil {
 			kind = generation.DrainTimedOut
 		}
 		s.post(d, generation.Event{Kind: kind})

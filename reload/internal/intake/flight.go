@@ -148,6 +148,46 @@ func (f *flight) cut() int {
 	return len(open)
 }
 
+// thin closes all connections but one, one after the other, spread evenly from now until
+// end, and reports how many. One without an answer under way comes before one with, and an
+// older one before a younger. It ends when ctx does, or when nothing is left.
+func (f *flight) thin(ctx context.Context, end time.Time) (closed int) {
+	f.mu.Lock()
+	var open, midway []*flown
+	for c := f.conns.next; c != &f.conns; c = c.next {
+		if c.midway.Load() {
+			midway = append(midway, c)
+		} else {
+			open = append(open, c)
+		}
+	}
+	f.mu.Unlock()
+	open = append(open, midway...)
+	began := time.Now()
+	window := float64(end.Sub(began))
+	for i := 1; i < len(open) && f.connections() > 0; i++ {
+		at := began.Add(time.Duration(window * float64(i) / float64(len(open))))
+		if pause := time.Until(at); pause > 0 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return closed
+			}
+		}
+		if c := open[i-1]; f.has(c) {
+			go c.cut() // an application may have set SO_LINGER
+			closed++
+		}
+	}
+	return closed
+}
+
+func (f *flight) has(c *flown) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return c.next != nil
+}
+
 // cut closes the connection, and resets it if its peer would take the end of half an
 // answer for that of a whole one.
 func (c *flown) cut() {

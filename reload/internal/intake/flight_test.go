@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -183,4 +185,78 @@ func TestReadsAreCounted(t *testing.T) {
 	if n := c.(interface{ Reads() uint64 }).Reads(); n != 2 {
 		t.Errorf("%d reads have brought something, want 2", n)
 	}
+}
+
+// timedConn notes when it is closed.
+type timedConn struct {
+	net.Conn
+	f      *flown
+	flight *flight
+	closed time.Time
+}
+
+func (c *timedConn) Close() error {
+	c.closed = time.Now()
+	c.flight.remove(c.f)
+	return nil
+}
+
+// Connections that are cut at the end of a drain are cut spread over a window, busy ones
+// last, and the very last is left for the end.
+func TestThin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, window = 100, 10 * time.Second
+		f := newFlight()
+		var conns []*timedConn
+		for i := range n {
+			c := &timedConn{f: new(flown), flight: f}
+			c.f.conn = c
+			c.f.midway.Store(i < 10)
+			f.add(c.f)
+			conns = append(conns, c)
+		}
+		began := time.Now()
+		closed := f.thin(t.Context(), began.Add(window))
+		synctest.Wait()
+		if closed != n-1 || f.connections() != 1 {
+			t.Errorf("%d were closed, and %d are left", closed, f.connections())
+		}
+		perSecond := make(map[int]int)
+		for i, c := range conns {
+			if c.closed.IsZero() {
+				if i != 9 {
+					t.Errorf("connection %d is left, want the youngest busy one", i)
+				}
+				continue
+			}
+			perSecond[int(c.closed.Sub(began)/time.Second)]++
+			if busy := i < 10; busy != (c.closed.Sub(began) > window*9/10) {
+				t.Errorf("connection %d, busy: %v, was closed after %v", i, busy, c.closed.Sub(began))
+			}
+		}
+		for second := range 10 {
+			if got := perSecond[second]; got < 9 || got > 11 {
+				t.Errorf("%d connections were closed in second %d of the window, want a tenth", got, second)
+			}
+		}
+	})
+}
+
+// A take back ends it.
+func TestThinEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlight()
+		for range 10 {
+			c := &timedConn{f: new(flown), flight: f}
+			c.f.conn = c
+			f.add(c.f)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second+1)
+		defer cancel()
+		closed := f.thin(ctx, time.Now().Add(10*time.Second))
+		synctest.Wait()
+		if closed != 5 || f.connections() != 5 {
+			t.Errorf("%d were closed, and %d are left", closed, f.connections())
+		}
+	})
 }

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 )
 
 // Intake is the intake of one generation. Make it with New.
@@ -58,6 +59,11 @@ func (in *Intake) Peers(most int) []string { return in.flight.ends(most) }
 // Cut closes every connection and returns their number. A peer that could take the end
 // of half an answer for that of a whole one gets a reset.
 func (in *Intake) Cut() int { return in.flight.cut() }
+
+// Thin closes all connections but one, spread evenly from now until end, and returns
+// their number. Those with an answer under way come last. It returns early when ctx ends,
+// or nothing is left.
+func (in *Intake) Thin(ctx context.Context, end time.Time) int { return in.flight.thin(ctx, end) }
 
 // Listener returns ln, the socket of that name, as one that accepts while the gate is
 // open, and whose connections are in flight until they are closed. ln is of package
