@@ -10,24 +10,14 @@ import (
 	"github.com/miekg/dns"
 )
 
-// linger is the time for queries that are on their way on a connection of TCP: a shutdown
-// of the library ends those that it has not read.
-const linger = 500 * time.Millisecond
-
 // namesByTCP and namesByUDP answer each query in a goroutine of its own, after a while.
 func namesByTCP(svc *reload.Service) (reload.Server, error) {
 	ln, err := svc.Listener("dns-tcp")
 	if err != nil {
 		return nil, err
 	}
-	return graceful(svc, ln, func(ln net.Listener) running {
-		n := names(&dns.Server{Listener: ln, Handler: answer(svc)})
-		shutdown := n.finish
-		n.finish = func(ctx context.Context) error {
-			time.Sleep(linger)
-			return shutdown(ctx)
-		}
-		return n
+	return reload.Graceful(ln, func(_ context.Context, ln net.Listener) reload.Running {
+		return names(&dns.Server{Listener: ln, Handler: answer(svc)})
 	}), nil
 }
 
@@ -36,13 +26,13 @@ func namesByUDP(svc *reload.Service) (reload.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gracefulPackets(svc, pc, func(pc net.PacketConn) running {
+	return reload.GracefulPackets(pc, func(_ context.Context, pc net.PacketConn) reload.Running {
 		return names(&dns.Server{PacketConn: pc, Handler: answer(svc)})
 	}), nil
 }
 
-func names(s *dns.Server) running {
-	return running{serve: s.ActivateAndServe, finish: s.ShutdownContext, stop: s.Shutdown}
+func names(s *dns.Server) reload.Running {
+	return reload.Running{Serve: s.ActivateAndServe, Shutdown: s.ShutdownContext, Close: s.Shutdown}
 }
 
 // answer is a TXT record: the generation.

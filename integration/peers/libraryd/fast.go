@@ -19,13 +19,12 @@ func fast(svc *reload.Service) (reload.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graceful(svc, ln, func(ln net.Listener) running {
-		var leaving atomic.Bool
+	return reload.Graceful(ln, func(leaving context.Context, ln net.Listener) reload.Running {
 		var open atomic.Int64 // GetOpenConnectionsCount is one less once Serve has returned
 		s := &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
 			time.Sleep(5 * time.Millisecond)
 			_, _ = c.WriteString(sign(svc))
-			if leaving.Load() {
+			if leaving.Err() != nil {
 				c.SetConnectionClose()
 			}
 		}, ConnState: func(_ net.Conn, state fasthttp.ConnState) {
@@ -36,10 +35,9 @@ func fast(svc *reload.Service) (reload.Server, error) {
 				open.Add(-1)
 			}
 		}}
-		return running{
-			serve: func() error { return s.Serve(ln) },
-			finish: func(ctx context.Context) error {
-				leaving.Store(true)
+		return reload.Running{
+			Serve: func() error { return s.Serve(ln) },
+			Shutdown: func(ctx context.Context) error {
 				const patience = 2 * time.Second
 				for over := time.After(patience); open.Load() > 0; {
 					select {
@@ -52,7 +50,7 @@ func fast(svc *reload.Service) (reload.Server, error) {
 				}
 				return s.ShutdownWithContext(ctx)
 			},
-			stop: s.Shutdown,
+			Linger: -1,
 		}
 	}), nil
 }

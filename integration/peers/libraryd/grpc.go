@@ -18,15 +18,10 @@ func calls(svc *reload.Service) (reload.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graceful(svc, ln, func(ln net.Listener) running {
-		leaving, leave := context.WithCancel(context.Background())
+	return reload.Graceful(ln, func(leaving context.Context, ln net.Listener) reload.Running {
 		s := grpc.NewServer()
 		grpc_health_v1.RegisterHealthServer(s, health{generation: sign(svc), leaving: leaving})
-		return running{
-			serve:  func() error { return s.Serve(ln) },
-			finish: func(context.Context) error { leave(); s.GracefulStop(); return nil },
-			stop:   func() error { s.Stop(); return nil },
-		}
+		return reload.Running{Serve: func() error { return s.Serve(ln) }, GracefulStop: s.GracefulStop, Stop: s.Stop}
 	}), nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"time"
@@ -16,13 +17,13 @@ func shells(svc *reload.Service) (reload.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graceful(svc, ln, func(ln net.Listener) running {
+	return reload.Graceful(ln, func(_ context.Context, ln net.Listener) reload.Running {
 		s := &ssh.Server{Handler: func(session ssh.Session) {
 			for range 20 {
 				time.Sleep(50 * time.Millisecond)
 				fmt.Fprintln(session, sign(svc))
 			}
 		}}
-		return running{serve: func() error { return s.Serve(ln) }, finish: s.Shutdown, stop: s.Close}
+		return reload.Running{Serve: func() error { return s.Serve(ln) }, Shutdown: s.Shutdown, Close: s.Close}
 	}), nil
 }
