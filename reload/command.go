@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/instar-project/instar/internal/handover"
 )
 
 // Command is what a generation is started with.
@@ -25,8 +27,8 @@ type Command struct {
 	// each that begins with the directive, such as "EnvironmentFile=/etc/web.env:
 	// permission denied". It goes into the verdict.
 	LeftBehind []string
-	// StartedWith is what [Service.StartedWith] returns there, MaxStartedWith bytes at
-	// most.
+	// StartedWith is a text that generations pass on, 8 KiB at most: the record that
+	// status.Command keeps of how systemd has started the service.
 	StartedWith string
 }
 
@@ -61,8 +63,8 @@ func (l *launcher) command(ctx context.Context) (command, error) {
 		if err != nil {
 			return command{}, because(fmt.Errorf("%w: Config.Command", ErrSpawn), err)
 		}
-		if n := len(asked.StartedWith); n > MaxStartedWith {
-			return command{}, openly(fmt.Errorf("%w: Config.Command: StartedWith has %d bytes, %d is the most", ErrSpawn, n, MaxStartedWith))
+		if n := len(asked.StartedWith); n > handover.MaxStartedWith {
+			return command{}, openly(fmt.Errorf("%w: Config.Command: StartedWith has %d bytes, %d is the most", ErrSpawn, n, handover.MaxStartedWith))
 		}
 		c.replace(asked)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/testkit"
 	"github.com/instar-project/instar/notify/notifytest"
 
@@ -160,15 +161,15 @@ func TestOthersAreNotInherited(t *testing.T) {
 }
 
 func TestSetStartedWith(t *testing.T) {
-	s := &Service{}
-	if err := s.SetStartedWith(strings.Repeat("x", MaxStartedWith)); err != nil {
+	s := insider{&Service{}}
+	if err := s.SetStartedWith(strings.Repeat("x", handover.MaxStartedWith)); err != nil {
 		t.Error(err)
 	}
-	if err := s.SetStartedWith(strings.Repeat("x", MaxStartedWith+1)); err == nil {
+	if err := s.SetStartedWith(strings.Repeat("x", handover.MaxStartedWith+1)); err == nil {
 		t.Error("a text that is too long is taken")
 	}
-	if got := s.Command().StartedWith; len(got) != MaxStartedWith {
-		t.Errorf("a successor learns %d bytes of %d", len(got), MaxStartedWith)
+	if got := s.Command().StartedWith; len(got) != handover.MaxStartedWith {
+		t.Errorf("a successor learns %d bytes of %d", len(got), handover.MaxStartedWith)
 	}
 }
 

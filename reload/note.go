@@ -3,6 +3,8 @@ package reload
 import (
 	"fmt"
 	"sync"
+
+	"github.com/instar-project/instar/internal/handover"
 )
 
 // note is a text about how systemd has started the service, which generations pass on.
@@ -18,8 +20,8 @@ func (n *note) get() string {
 }
 
 func (n *note) set(text string) error {
-	if len(text) > MaxStartedWith {
-		return fmt.Errorf("reload: SetStartedWith: %d bytes are too many, %d is the most", len(text), MaxStartedWith)
+	if len(text) > handover.MaxStartedWith {
+		return fmt.Errorf("reload: SetStartedWith: %d bytes are too many, %d is the most", len(text), handover.MaxStartedWith)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -9,7 +9,6 @@ import (
 
 	"github.com/instar-project/instar/activation"
 	"github.com/instar-project/instar/internal/generation"
-	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/oneline"
 	"github.com/instar-project/instar/internal/standin"
 	"github.com/instar-project/instar/notify"
@@ -203,21 +202,6 @@ func (s *Service) Generation() int { return s.generation }
 // predecessor, whatever the program has made of os.Args, of its environment and of its
 // directory since. Dir is "" if that is not known. The slices are the caller's.
 func (s *Service) Command() Command { return s.launcher.own() }
-
-// MaxStartedWith is how long the text of SetStartedWith may be.
-const MaxStartedWith = handover.MaxStartedWith
-
-// StartedWith is the text of SetStartedWith, noted by this generation or one before it;
-// "" if there is none.
-func (s *Service) StartedWith() string { return s.launcher.note.get() }
-
-// SetStartedWith notes how systemd has started the service, in a text for every later
-// generation to know: its sandbox and its limits come from there, whatever the unit
-// says by then. A service that systemd starts anew begins without. The error is that
-// of a text longer than MaxStartedWith.
-//
-// Package status uses it; there is one text a service.
-func (s *Service) SetStartedWith(text string) error { return s.launcher.note.set(text) }
 
 // Config is what Open was given, defaults filled in.
 func (s *Service) Config() Config { return s.config }

@@ -1,12 +1,6 @@
 package reload
 
-import (
-	"fmt"
-	"net"
-	"sync/atomic"
-
-	"golang.org/x/sys/unix"
-)
+import "sync/atomic"
 
 // Snapshot is how the service stands, as this process knows it.
 type Snapshot struct {
@@ -62,67 +56,6 @@ func (s *Service) Snapshot() Snapshot {
 // self is this process.
 func (s *Service) self() Party {
 	return Party{Generation: s.generation, PID: s.pid, Build: s.config.Build}
-}
-
-// Socket is one of the descriptors that systemd has passed.
-type Socket struct {
-	// Name is that of FileDescriptorName=.
-	Name string
-	// Network is what package net calls it: "tcp", "udp", "unix", "unixgram",
-	// "unixpacket"; or "vsock", "netlink", "socket" for any other, "file" for none.
-	Network string
-	// Address is where it is bound, as ss(8) shows it; "" if it has none.
-	Address string
-}
-
-// Sockets lists the sockets of the service, in the order of the .socket units.
-// They stay the same for as long as the process lives; after Serve there are none.
-func (s *Service) Sockets() []Socket {
-	var all []Socket
-	for _, e := range s.sockets.Entries() {
-		network, address := bound(e.FD)
-		all = append(all, Socket{e.Name, network, address})
-	}
-	return all
-}
-
-// bound is the network and the address of a descriptor, which it borrows.
-func bound(fd int) (network, address string) {
-	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
-	if err != nil {
-		return "file", ""
-	}
-	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		return "socket", ""
-	}
-	var ip net.IP
-	var port int
-	switch sa := sa.(type) {
-	case *unix.SockaddrUnix:
-		switch typ {
-		case unix.SOCK_DGRAM:
-			return "unixgram", sa.Name
-		case unix.SOCK_SEQPACKET:
-			return "unixpacket", sa.Name
-		}
-		return "unix", sa.Name
-	case *unix.SockaddrVM:
-		return "vsock", fmt.Sprintf("%d:%d", int32(sa.CID), sa.Port)
-	case *unix.SockaddrNetlink:
-		return "netlink", ""
-	case *unix.SockaddrInet4:
-		ip, port = sa.Addr[:], sa.Port
-	case *unix.SockaddrInet6:
-		ip, port = sa.Addr[:], sa.Port
-	}
-	switch {
-	case ip == nil:
-		return "socket", ""
-	case typ == unix.SOCK_STREAM:
-		return "tcp", (&net.TCPAddr{IP: ip, Port: port}).String()
-	}
-	return "udp", (&net.UDPAddr{IP: ip, Port: port}).String()
 }
 
 // shown is what the goroutine of Serve lets others see of itself.

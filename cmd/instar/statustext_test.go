@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/inside"
 	"github.com/instar-project/instar/internal/status"
 	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
@@ -27,7 +28,7 @@ func TestStatusText(t *testing.T) {
 	bad := good
 	bad.Err = errors.New("the successor refused: no\x1b[31m backend\nREADY=1")
 	running := units.Status{Load: "loaded", Active: "active", Sub: "running", MainPID: 4703, ActiveEnter: now.Add(-time.Hour)}
-	sockets := []reload.Socket{{Name: "http", Network: "tcp", Address: "[::]:8080"}, {Name: "http", Network: "unix", Address: "/run/web.sock"}}
+	sockets := []inside.Socket{{Name: "http", Network: "tcp", Address: "[::]:8080"}, {Name: "http", Network: "unix", Address: "/run/web.sock"}}
 	serving := status.State{Generation: 3, Phase: "serving", Build: "v3", MainPID: 4703, Sockets: sockets, Attempts: 2, Verdict: good}
 
 	draining := serving

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/instar-project/instar/internal/inside"
 	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 
@@ -76,7 +77,7 @@ type State struct {
 	// may not know the main process as its child; "": it does.
 	Killed    int
 	Unsettled string
-	Sockets   []reload.Socket
+	Sockets   []inside.Socket
 	StoreUsed int
 	StoreMax  int
 	Keeps     bool // it has a Keeper, and so needs a store

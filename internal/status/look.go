@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/instar-project/instar/internal/inside"
 	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
 
@@ -129,7 +130,7 @@ func (e *exporter) restartNeeded(now started, x units.Execution) []string {
 	config, generation, own := e.svc.Config(), e.svc.Generation(), e.svc.Command()
 	follows := config.Command != nil
 	all := []string{}
-	before, known := parseStarted(e.svc.StartedWith())
+	before, known := parseStarted(inside.Of(e.svc).StartedWith())
 	if known {
 		all = before.changed(now, follows)
 	}
@@ -157,7 +158,7 @@ func (e *exporter) restartNeeded(now started, x units.Execution) []string {
 		} else {
 			now.noteUnread(own.Environ, x)
 		}
-		if err := e.svc.SetStartedWith(now.String()); err != nil {
+		if err := inside.Of(e.svc).SetStartedWith(now.String()); err != nil {
 			e.log.Debug("later generations will not know what takes a restart", "error", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/instar-project/instar/internal/inside"
 	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 
@@ -60,7 +61,7 @@ func stateFromWire(raw map[string]dbus.Variant) (State, error) {
 		})
 	}
 	for _, w := range w.Sockets {
-		s.Sockets = append(s.Sockets, reload.Socket(w))
+		s.Sockets = append(s.Sockets, inside.Socket(w))
 	}
 	return s, nil
 }

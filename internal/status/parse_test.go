@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/inside"
 	"github.com/instar-project/instar/reload"
 
 	"github.com/godbus/dbus/v5"
@@ -221,7 +222,7 @@ func TestStateOfOtherVersions(t *testing.T) {
 		Unit: "web.service", Generation: 3, Phase: "serving", Build: "v3", Version: "(devel)", Revision: "f151828", MainPID: 4703,
 		Connections: 40, Attempts: 3, NotLasting: 1, StoreUsed: 3, StoreMax: 64, Reported: 2,
 		Draining: []reload.Draining{{Party: reload.Party{Generation: 2, PID: 4702, Build: "v2"}, Connections: 7, Deadline: first.Add(time.Minute)}},
-		Sockets:  []reload.Socket{{Name: "http", Network: "tcp", Address: "[::]:8080"}},
+		Sockets:  []inside.Socket{{Name: "http", Network: "tcp", Address: "[::]:8080"}},
 		Verdict: reload.Verdict{
 			Attempt: 3, From: reload.Party{Generation: 2, PID: 4702, Build: "v2"}, To: reload.Party{Generation: 3, PID: 4703, Build: "v3"},
 			Began: first, Steps: []reload.Step{{Phase: "preparing", Took: 1500 * time.Microsecond}},

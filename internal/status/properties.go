@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"runtime/debug"
 
+	"github.com/instar-project/instar/internal/inside"
 	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 
@@ -17,7 +18,7 @@ func fixed(svc *reload.Service, unit string) map[string]any {
 		"Unit":     verdict.Text(unit),
 		"Version":  verdict.Text(version),
 		"Revision": verdict.Text(revision),
-		"Sockets":  socketsToWire(svc.Sockets()),
+		"Sockets":  socketsToWire(inside.Of(svc).Sockets()),
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/units"
-	"github.com/instar-project/instar/reload"
 )
 
 // started is how systemd has started the service, as generations pass it on: see
-// reload.Service.SetStartedWith. Digests are compared; one in four thousand million
+// package inside. Digests are compared; one in four thousand million
 // changes is not seen.
 type started struct {
 	// Systemd is its version: others show settings otherwise. 0: Settings are not known.
@@ -77,7 +77,7 @@ func (s started) String() string {
 		if err != nil {
 			return "" // there is nothing in it that JSON does not have
 		}
-		if len(text) <= reload.MaxStartedWith {
+		if len(text) <= handover.MaxStartedWith {
 			return string(text)
 		}
 		if longest == 0 {

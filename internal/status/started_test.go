@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/instar-project/instar/internal/handover"
 	"github.com/instar-project/instar/internal/units"
 	"github.com/instar-project/instar/reload"
 )
@@ -69,8 +70,8 @@ func TestStarted(t *testing.T) {
 			all.Fixed[directive] = value
 		}
 		text := startedWith(257, all).String()
-		if got, ok := parseStarted(text); len(text) > reload.MaxStartedWith || !ok || len(got.Settings) != len(all.Fixed)+1 {
-			t.Errorf("%d bytes with %d settings, %d is the most", len(text), len(got.Settings), reload.MaxStartedWith)
+		if got, ok := parseStarted(text); len(text) > handover.MaxStartedWith || !ok || len(got.Settings) != len(all.Fixed)+1 {
+			t.Errorf("%d bytes with %d settings, %d is the most", len(text), len(got.Settings), handover.MaxStartedWith)
 		}
 	}
 }
@@ -120,8 +121,8 @@ func FuzzParseStarted(f *testing.F) {
 		}
 		_ = s.changed(startedWith(s.Systemd, units.Execution{Path: "/a", Argv: []string{"/a"}}), false)
 		_, then, _ := s.follow([]string{"A=1"}, []units.Variables{{Path: "/x", Err: os.ErrPermission}}, nil)
-		if len(then.String()) > reload.MaxStartedWith {
-			t.Errorf("%d bytes, %d is the most", len(then.String()), reload.MaxStartedWith)
+		if len(then.String()) > handover.MaxStartedWith {
+			t.Errorf("%d bytes, %d is the most", len(then.String()), handover.MaxStartedWith)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package status
 import (
 	"math"
 
+	"github.com/instar-project/instar/internal/inside"
 	"github.com/instar-project/instar/internal/verdict"
 	"github.com/instar-project/instar/reload"
 )
@@ -29,7 +30,7 @@ func drainingToWire(all []reload.Draining) []wireDraining {
 	return w
 }
 
-func socketsToWire(all []reload.Socket) []wireSocket {
+func socketsToWire(all []inside.Socket) []wireSocket {
 	w := []wireSocket{}
 	for _, s := range all {
 		w = append(w, wireSocket{verdict.Text(s.Name), s.Network, verdict.Text(s.Address)})
