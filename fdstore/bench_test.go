@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The bare system calls are what the package's ways are measured against. They are
-// given the same room: 252 messages, then the queue is emptied, off the clock.
+// The bare system calls are the measure of the package's own cost. They get the
+// same room: 252 messages, then the queue is emptied, off the clock.
 
 func BenchmarkBareWrite(b *testing.B) {
 	fd := int(must(memfile.New("bench")))
@@ -81,7 +81,7 @@ func benchSendmsg(b *testing.B, rights []byte) {
 	}
 }
 
-// What is sent has to be read some day, and that is on a bundle's clock.
+// Every message has to be read some day, and that is on a bundle's clock.
 func BenchmarkBareSendmsgRead(b *testing.B) {
 	q := must(newQueue())
 	defer q.close()

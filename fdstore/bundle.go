@@ -296,7 +296,7 @@ func (b *Bundle) remove(ids []ID) error {
 // holds open until it is compacted.
 func (b *Bundle) End(id ID, fd int) error {
 	// First: a death in between leaves a connection that has ended, and a read will
-	// show it. The other way round nobody would look after it again.
+	// show it. The other way round no process would look after it again.
 	if err := unix.Shutdown(fd, unix.SHUT_RDWR); err != nil && !errors.Is(err, unix.ENOTCONN) {
 		return fmt.Errorf("fdstore: end %d in bundle %q: shut down descriptor %d: %w", id, b.name, fd, err)
 	}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lent is a connection, of which the model knows what it is.
+// lent is a connection that the model can identify.
 type lent struct {
 	*os.File
 	closed bool
@@ -36,7 +36,8 @@ type stranger struct{ *os.File }
 func (s stranger) SyscallConn() (syscall.RawConn, error) { return s.File.SyscallConn() }
 
 // Connections that lend their descriptors, or were closed, early or late, and plain
-// descriptors: whatever is written again, from wherever, is what was added.
+// descriptors: each one that is written again, from wherever, is the one that was
+// added.
 func TestBundleLends(t *testing.T) {
 	testkit.CheckLeaks(t)
 	var held []int
@@ -92,8 +93,8 @@ func TestBundleLends(t *testing.T) {
 	check(t, bundleOf(t, &held, 0), want, "at the end")
 }
 
-// What is lent is not closed under the bundle's hands: those who close it need not
-// wait, and the descriptor that is sent is the connection's.
+// A lent connection stays open while the bundle uses it: closing it need not wait,
+// and the descriptor that is sent is the connection's.
 func TestBundleLendsWhileClosing(t *testing.T) {
 	testkit.CheckLeaks(t)
 	var held []int

@@ -24,7 +24,8 @@ func limited() error {
 		return err
 	}
 	if os.Getuid() == 0 {
-		// And no capabilities. The limit is a user's, so it is one that nobody else is.
+		// And no capabilities. The limit is a user's, so the test has a user of its
+		// own.
 		if err := syscall.Setuid(30_000 + os.Getpid()%30_000); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is noted outlives the process without a message being sent.
+// A note outlives the process, and takes no message.
 func TestNotes(t *testing.T) {
 	testkit.CheckLeaks(t)
 	var held []int
@@ -149,7 +149,7 @@ func TestNotesDieInPacking(t *testing.T) {
 	}
 }
 
-// What a death cut short was not said to have been done.
+// An operation that a death has cut short has not been reported as done.
 func TestTornNote(t *testing.T) {
 	testkit.CheckLeaks(t)
 	var held []int
@@ -175,7 +175,7 @@ func TestTornNote(t *testing.T) {
 	}
 }
 
-// Damage, and what is not there, have names.
+// Damaged and missing parts have errors of their own.
 func TestBadParts(t *testing.T) {
 	testkit.CheckLeaks(t)
 	var held []int

@@ -21,7 +21,7 @@ import (
 	"github.com/instar-project/instar/internal/testkit"
 )
 
-// parked is what a bundle should hold.
+// parked is the content that a bundle should have.
 type parked struct {
 	file  int // identity
 	label string
@@ -68,7 +68,7 @@ func check(t testing.TB, b *Bundle, want model, when string) {
 	consistent(t, b, when)
 }
 
-// consistent compares the index's counters with what they count.
+// consistent recounts the index, and compares its counters.
 func consistent(t testing.TB, b *Bundle, when string) {
 	t.Helper()
 	copies := make(map[ID]int)
@@ -421,7 +421,8 @@ func TestBundleDiesInRewrite(t *testing.T) {
 	}
 }
 
-// The queue's length is bounded by what is live, whatever has come and gone.
+// The number of live descriptors bounds the queue's length, whatever has come and
+// gone.
 func TestBundleStaysShort(t *testing.T) {
 	testkit.CheckLeaks(t)
 	var held []int
@@ -501,13 +502,13 @@ func TestAdoptForeignQueue(t *testing.T) {
 	if err := q.scan(func(queued, []op) {}); !errors.Is(err, memfile.ErrForeign) {
 		t.Error(err)
 	}
-	// Nobody else can send to it.
+	// No other socket can send to it.
 	stranger := must(unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
 	defer unix.Close(stranger)
 	if err := unix.Sendto(stranger, []byte("hello"), 0, q.self); !errors.Is(err, unix.EPERM) {
 		t.Errorf("a stranger could send: %v", err)
 	}
-	// Nor is what came in while it was not connected taken for ours.
+	// Nor is a message taken for ours that came in while it was not connected.
 	if err := q.disconnect(); err != nil {
 		t.Fatal(err)
 	}

@@ -367,8 +367,8 @@ var (
 	errReadOnly      = errors.New("journal is open for reading only")
 )
 
-// createJournal makes a journal of a snapshot, which may be nil, in memory that
-// nobody else sees yet.
+// createJournal makes a journal of a snapshot, which may be nil, in memory of its
+// own.
 func createJournal(name string, config JournalConfig, snapshot func(w io.Writer) error) (*journalReader, error) {
 	w, err := memfile.NewWriter(name, config.Schema)
 	if err != nil {

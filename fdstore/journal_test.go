@@ -194,7 +194,7 @@ func TestJournalRotationUnconfirmed(t *testing.T) {
 	}
 }
 
-// Cut at every byte: what is whole is read, and goes on after it.
+// Cut at every byte: whole records are read, and the journal goes on after them.
 func TestJournalTorn(t *testing.T) {
 	testkit.CheckLeaks(t)
 	r, err := createJournal("test", JournalConfig{}, nil)

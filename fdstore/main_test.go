@@ -122,7 +122,8 @@ func file(t testing.TB) int {
 	return fd
 }
 
-// identify makes a memfd with a size of its own: what it was can be told later.
+// identify makes a memfd with a size of its own, by which it can be recognised
+// later.
 func identify(t testing.TB, n int) int {
 	t.Helper()
 	fd, err := unix.MemfdCreate("identity", unix.MFD_CLOEXEC)

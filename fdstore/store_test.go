@@ -17,7 +17,7 @@ import (
 	"github.com/instar-project/instar/internal/testkit"
 )
 
-// soon is a context that ends before long: for what must time out.
+// soon is a context that ends before long, for calls that must time out.
 func soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	t.Cleanup(cancel)
@@ -185,7 +185,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// What is not confirmed is taken back.
+// An unconfirmed change is taken back.
 func TestUnconfirmed(t *testing.T) {
 	testkit.CheckLeaks(t)
 	m := storetest.Start(t, 9)

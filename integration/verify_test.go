@@ -82,7 +82,7 @@ func TestVerifyRunning(t *testing.T) {
 
 		_, err := s.machine.Run(s.ctx, "rm", "/run/statusd.sock")
 		s.must(err)
-		d.says("/run/statusd.sock is not there any more", live...)
+		d.says("/run/statusd.sock is gone", live...)
 		s.must(s.manager.InstallUnit("thief.socket", "[Socket]\nListenStream=/run/statusd.sock\n"))
 		s.must(s.manager.InstallUnit("thief.service", "[Service]\nExecStart=/bin/true\n"))
 		s.must(s.manager.Start(s.ctx, "thief.socket"))
@@ -115,8 +115,8 @@ func TestVerifyRunning(t *testing.T) {
 		restart("statusd.service")
 		_, err = s.machine.Run(s.ctx, "sh", "-c", "echo $$ >/sys/fs/cgroup/system.slice/statusd.service/cgroup.procs; NOTIFY_SOCKET=/run/systemd/notify systemd-notify --stopping")
 		s.must(err)
-		d.says("nobody has asked for it", "status", "statusd")
-		d.says("nobody has asked for it", live...)
+		d.says("without a request", "status", "statusd")
+		d.says("without a request", live...)
 	})
 }
 

@@ -13,8 +13,8 @@ import (
 // could follow: it has answered, and is to end. See [Service.Preflight].
 var ErrPreflight = errors.New("reload: this process was asked whether it could follow the running one; it has answered")
 
-// answer answers who has asked, with what makes c invalid if anything does; asked is
-// false if nobody has.
+// answer answers a preflight, with invalid, the error of c, if there is one; asked
+// is false if this process is no preflight.
 func (c Config) answer(invalid error) (asked bool, err error) {
 	line, asked, err := takeLine(preflightVariable)
 	if err != nil || !asked {
@@ -31,8 +31,8 @@ func (c Config) answer(invalid error) (asked bool, err error) {
 	return true, errors.Join(ErrPreflight, line.Send(ready))
 }
 
-// check asks the application, for as long as there is somebody at the other end of
-// the line who wants to know.
+// check asks the application, for as long as the service at the other end of the
+// line waits.
 func (c Config) check(line *handover.Conn) error {
 	if c.Preflight == nil {
 		return nil

@@ -45,7 +45,7 @@ func (l *launcher) askOnce(ctx context.Context) (unanswered *os.ProcessState, er
 		cmd.Args, cmd.Env, cmd.Dir = start.Argv, preflightEnviron(start.Environ), start.Dir
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = stdio[0], said, said
 		cmd.ExtraFiles = withoutOthers([]*os.File{nil, nil, nil, theirs})[handoverFD:]
-		cmd.WaitDelay = lastMoment // of who has inherited stderr
+		cmd.WaitDelay = lastMoment // for a process that has inherited stderr
 		return cmd.Start()
 	})
 	theirs.Close()
@@ -57,7 +57,7 @@ func (l *launcher) askOnce(ctx context.Context) (unanswered *os.ProcessState, er
 	exited := make(chan struct{})
 	go func() {
 		defer close(exited)
-		_ = cmd.Wait() // what matters is in cmd.ProcessState
+		_ = cmd.Wait() // cmd.ProcessState has the result
 	}()
 
 	answer := io.EOF

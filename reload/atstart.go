@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// atStart is what this process was started with. It is noted when the package
-// initialises, as programs cut os.Args down, load files into their environment and
-// change their directory before Open, and a successor is to begin as this one did.
+// atStart is the command that started this process. It is noted when the package
+// initialises, because programs cut os.Args down, load files into their environment
+// and change their directory before Open, and a successor has to begin as this
+// process did.
 var atStart = Command{
 	Argv:    fromProc("/proc/self/cmdline", os.Args),
 	Environ: fromProc("/proc/self/environ", os.Environ()),
 	Dir:     workingDirectory(),
 }
 
-// fromProc reads what the kernel has of execve(2), which another package's
+// fromProc reads the arguments of execve(2) from the kernel, which another package's
 // initialisation cannot have changed. Without /proc, or if this process may not read
 // its own, the runtime's idea of it has to do.
 func fromProc(path string, otherwise []string) []string {

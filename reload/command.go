@@ -15,7 +15,7 @@ import (
 	"github.com/instar-project/instar/internal/handover"
 )
 
-// Command is what a generation is started with.
+// Command is the command that starts a generation.
 type Command struct {
 	// Argv are the arguments; argv[0] is the path of the program.
 	Argv []string
@@ -23,9 +23,9 @@ type Command struct {
 	Environ []string
 	// Dir is the working directory, an absolute path.
 	Dir string
-	// LeftBehind says what the unit asks for and this command does not have, a line
-	// each that begins with the directive, such as "EnvironmentFile=/etc/web.env:
-	// permission denied". It goes into the verdict.
+	// LeftBehind lists the settings of the unit that this command does not have, a
+	// line each that begins with the directive, such as
+	// "EnvironmentFile=/etc/web.env: permission denied". It goes into the verdict.
 	LeftBehind []string
 	// StartedWith is a text that generations pass on, 8 KiB at most: the record that
 	// status.Command keeps of how systemd has started the service.
@@ -46,14 +46,14 @@ func (l *launcher) own() Command {
 // commandTimeout bounds Config.Command: Serve does nothing else meanwhile.
 const commandTimeout = 5 * time.Second
 
-// command is what an upgrade starts: a Command that is complete, and the path. What is
-// meant for one process is still in its environment.
+// command is the command that an upgrade starts: a complete Command, and the path.
+// Variables that are meant for one process are still in its environment.
 type command struct {
 	Command
 	path string
 }
 
-// command finds out what an upgrade would start now.
+// command returns the command that an upgrade would start now.
 func (l *launcher) command(ctx context.Context) (command, error) {
 	c := command{Command: l.own()}
 	if l.ask != nil {
@@ -81,7 +81,7 @@ func (l *launcher) command(ctx context.Context) (command, error) {
 	return c, nil
 }
 
-// replace takes over what Config.Command has set.
+// replace takes over the fields that Config.Command has set.
 func (c *command) replace(asked Command) {
 	if len(asked.Argv) > 0 {
 		c.Argv = asked.Argv
@@ -112,9 +112,9 @@ func (l *launcher) executable(argv0 string) (string, error) {
 	return found, nil
 }
 
-// directory is where a successor is to start that is meant for dir; "" is where this
-// process is now. A directory that has gone is an error: the successor would find
-// nothing there of what it opens by a relative path.
+// directory is the directory for a successor that is meant for dir; "" is the
+// present directory of this process. A directory that has gone is an error: relative
+// paths of the successor would lead nowhere.
 func (l *launcher) directory(dir string) (string, error) {
 	if dir == "" {
 		return "", nil

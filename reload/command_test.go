@@ -56,7 +56,7 @@ func TestCommand(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		directory string  // Config.Directory
-		asked     Command // what Config.Command returns
+		asked     Command // the result of Config.Command
 		err       error
 		want      command
 	}{
@@ -83,8 +83,8 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// What a program has made of its arguments, its environment, its directory and its
-// descriptors is its own: a successor begins as it did.
+// A program's changes to its arguments, environment, directory and descriptors are
+// its own: a successor begins as it did.
 func TestWhatASuccessorIsStartedWith(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -156,7 +156,7 @@ func TestOthersAreNotInherited(t *testing.T) {
 		t.Errorf("the child has %q, %v: want 3, and not %d", has, err, kept)
 	}
 	if flags, err := unix.FcntlInt(uintptr(kept), unix.F_GETFD, 0); flags != 0 || err != nil {
-		t.Errorf("the flags of what the program keeps are %#x, %v", flags, err)
+		t.Errorf("the flags of the program's own descriptor are %#x, %v", flags, err)
 	}
 }
 

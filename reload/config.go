@@ -30,9 +30,9 @@ type Config struct {
 
 	// Probation is how long a successor serves before `systemctl reload` returns
 	// and its predecessor drains. If it crashes, hangs or fails Health meanwhile,
-	// the predecessor takes back: it accepts again, with what the successor has
-	// put into the store, and the upgrade has failed. Zero: none. The successor's
-	// own Config decides.
+	// the predecessor takes back: it accepts again, with the successor's additions
+	// to the store, and the upgrade has failed. Zero: none. The successor's own
+	// Config decides.
 	Probation time.Duration
 
 	// Standby is how long a predecessor stays after a takeover to take back if its
@@ -51,37 +51,37 @@ type Config struct {
 	// there are more, the oldest closes its connections and ends. Zero: 4.
 	MaxDraining int
 
-	// Executable is what a reload starts. Empty: the path that systemd has
-	// started, argv[0], resolved anew at each reload, so that a replaced file
-	// or a moved symlink is what runs. To be set when ExecStart= begins with
-	// '@' and so hides that path.
+	// Executable is the path of the program that a reload starts. Empty: the path
+	// that systemd has started, argv[0], resolved anew at each reload, so that a
+	// replaced file or a moved symlink takes effect. Set it when ExecStart= begins
+	// with '@' and so hides that path.
 	Executable string
 
 	// Directory is the working directory of successors, an absolute path that is
-	// resolved anew at each reload: write here what WorkingDirectory= of the unit says
-	// if that is a symlink which a deployment moves. If it has gone, the upgrade fails.
-	// Empty: the directory that Command returns, or else the one that this process was
-	// started in, which the program's own os.Chdir does not change. The first
-	// generation starts where systemd starts it.
+	// resolved anew at each reload: write the unit's WorkingDirectory= here if that is
+	// a symlink which a deployment moves. If it has gone, the upgrade fails. Empty: the
+	// directory that Command returns, or else the one that this process was started in,
+	// which the program's own os.Chdir does not change. The first generation starts
+	// where systemd starts it.
 	Directory string
 
-	// Command, if set, returns what the next generation is started with; status.Command
-	// is one, and asks systemd. It is called at each upgrade, and before it by
-	// [Service.Preflight]. A field that is nil or empty means what this process was
-	// started with, see [Service.Command]. Variables that are meant for one process
-	// alone, such as LISTEN_FDS, are taken out. An error fails the upgrade. Its context
-	// ends after a few seconds, and Serve does nothing else meanwhile.
+	// Command, if set, returns the command that starts the next generation;
+	// status.Command is one, and asks systemd. It is called at each upgrade, and before
+	// it by [Service.Preflight]. A field that is nil or empty stands for that of this
+	// process's own start, see [Service.Command]. Variables that are meant for one
+	// process alone, such as LISTEN_FDS, are taken out. An error fails the upgrade. Its
+	// context ends after a few seconds, and Serve does nothing else meanwhile.
 	Command func(ctx context.Context, svc *Service) (Command, error)
 
 	// Preflight, if set, says whether this build could serve here: with this
 	// configuration, these files and these backends. Open calls it in a process that
 	// the running service has started to ask that, see [Service.Preflight], and in
 	// no other. It must change nothing: another generation serves. Its context ends
-	// when nobody waits for the answer any more.
+	// when the service does not wait for the answer any more.
 	Preflight func(context.Context) error
 
-	// Build is what this build calls itself in logs and STATUS=, in one line.
-	// Empty: the module's version or VCS revision from the build information.
+	// Build is the name of this build in logs and STATUS=, in one line. Empty: the
+	// module's version or VCS revision from the build information.
 	Build string
 
 	// Health, if set, says whether the service is well. In a probation it is asked
@@ -108,7 +108,7 @@ type Config struct {
 	// started.
 	AllowForeign bool
 
-	// Logger gets what happens, a line each. Nil: slog.Default().
+	// Logger gets the events, a line each. Nil: slog.Default().
 	Logger *slog.Logger
 }
 

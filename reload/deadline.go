@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// deadline calls a function when its time is over. It gives what it waits for a last
-// moment then: after a SIGCONT the time is over at once, while what came meanwhile has
-// not been read yet.
+// deadline calls a function when its time is over. Before the call it allows a last
+// moment: after a SIGCONT the time is over at once, while messages that came meanwhile
+// have not been read yet.
 type deadline struct {
 	mu      sync.Mutex
 	timer   *time.Timer

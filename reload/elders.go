@@ -19,7 +19,7 @@ type Draining struct {
 	Party
 	// Connections is how many it has still open, a second ago at most.
 	Connections int
-	// Deadline is when it closes what is left.
+	// Deadline is when it closes the rest.
 	Deadline time.Time
 }
 
@@ -48,16 +48,16 @@ func (e *elders) get(p Party) *elder {
 		e.all[p.Generation] = one
 	}
 	if one.process == nil && p.PID > 0 {
-		// The process is alive, or was a moment ago, and from here on nobody else can be
-		// taken for it (pidfd_open(2)).
+		// The process is alive, or was a moment ago, and from here on no other process
+		// can be taken for it (pidfd_open(2)).
 		one.process, _ = os.FindProcess(p.PID)
 	}
 	one.Party = p
 	return one
 }
 
-// report takes note of what a generation that drains says. It returns those that
-// are too many, the oldest of them, each once.
+// report takes note of the report of a generation that drains. It returns those
+// that are too many, the oldest of them, each once.
 func (e *elders) report(line *handover.Conn, d Draining, ends time.Time, most int) (excess []*elder) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -185,8 +185,8 @@ func (s *Service) introduce() {
 	}
 }
 
-// mains are the lines to processes that are main, or were: whoever is left at
-// the other end hears how this drain goes.
+// mains are the lines to processes that are main, or were: the processes at the
+// other end hear of this drain's progress.
 type mains struct {
 	mu  sync.Mutex
 	all []*handover.Conn
@@ -198,7 +198,7 @@ func (l *mains) add(line *handover.Conn) {
 	l.all = append(l.all, line)
 }
 
-// say sends m to all, and forgets who has gone.
+// say sends m to all, and forgets those that have gone.
 func (l *mains) say(m handover.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -237,7 +237,7 @@ func (s *Service) tellMains(connections int, deadline time.Time, ends bool) {
 	})
 }
 
-// heardFromMain takes what a main process says to a generation that drains.
+// heardFromMain takes the messages of a main process to a generation that drains.
 func (s *Service) heardFromMain(m handover.Message, fds []int) {
 	switch m.(type) {
 	case handover.Cut:

@@ -9,8 +9,8 @@ import (
 	"github.com/instar-project/instar/internal/handover"
 )
 
-// What names the descriptor of its socket to a process that this library starts: to
-// a successor, and to one that is only asked whether it could be one.
+// The variables that name the descriptor of its socket to a process that this
+// library starts: to a successor, and to a preflight.
 const (
 	handoverVariable  = "INSTAR_HANDOVER_FD"
 	preflightVariable = "INSTAR_PREFLIGHT_FD"
@@ -26,7 +26,7 @@ var perProcess = map[string]bool{
 	"LISTEN_PIDFDID":   true,
 	"LISTEN_FDS":       true,
 	"LISTEN_FDNAMES":   true,
-	"WATCHDOG_PID":     true, // WATCHDOG_USEC stays: it holds for whoever is main
+	"WATCHDOG_PID":     true, // WATCHDOG_USEC stays: it holds for any main process
 	"SYSTEMD_EXEC_PID": true,
 	"MAINPID":          true,
 	"NOTIFY_SOCKET":    true, // set anew
@@ -34,8 +34,8 @@ var perProcess = map[string]bool{
 	preflightVariable:  true,
 }
 
-// successorEnviron is what a successor gets: what systemd gave this process,
-// less what was meant for this process alone.
+// successorEnviron is the environment of a successor: that of this process, less
+// the variables that are meant for this process alone.
 func successorEnviron(own []string, notifySocket string) []string {
 	env := withoutPerProcess(own)
 	if notifySocket != "" {
@@ -84,7 +84,7 @@ func takeLine(variable string) (line *handover.Conn, ok bool, err error) {
 func parseLine(variable, value string) (fd int, err error) {
 	fd, err = strconv.Atoi(value)
 	if err != nil || fd < handoverFD {
-		return 0, fmt.Errorf("reload: malformed %s=%q: a predecessor sets it, nobody else should", variable, value)
+		return 0, fmt.Errorf("reload: malformed %s=%q: only a predecessor may set it", variable, value)
 	}
 	return fd, nil
 }

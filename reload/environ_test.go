@@ -41,7 +41,7 @@ func TestParseLine(t *testing.T) {
 	}
 	for _, value := range []string{"", "2", "-3", "3 ", "0x3", "three", "99999999999999999999"} {
 		_, err := parseLine(handoverVariable, value)
-		if want := `reload: malformed INSTAR_HANDOVER_FD="` + value + `": a predecessor sets it, nobody else should`; err == nil || err.Error() != want {
+		if want := `reload: malformed INSTAR_HANDOVER_FD="` + value + `": only a predecessor may set it`; err == nil || err.Error() != want {
 			t.Errorf("parseLine(%q): %v, want %s", value, err, want)
 		}
 	}

@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What can go wrong with a successor. The reason of a failed upgrade wraps one
-// of these.
+// The failures of a successor. The reason of a failed upgrade wraps one of these.
 var (
 	// ErrSpawn: no successor could be started.
 	ErrSpawn = errors.New("no successor could be started")
@@ -23,27 +22,27 @@ var (
 	ErrTimedOut = errors.New("the successor was not ready in time")
 	// ErrRefused: the successor said that it will not take over.
 	ErrRefused = errors.New("the successor refused")
-	// ErrProtocol: what the successor said is not the protocol of the handover,
-	// or a version of it that this build doesn't speak.
+	// ErrProtocol: the successor does not speak the protocol of the handover, or
+	// only a version of it that this build does not.
 	ErrProtocol = errors.New("the successor does not speak the handover protocol")
-	// ErrHandover: the successor could not be sent the sockets or what is in the store.
-	ErrHandover = errors.New("the successor could not be handed what it needs")
+	// ErrHandover: the successor could not be sent the sockets or the entries of the
+	// store.
+	ErrHandover = errors.New("the successor could not be handed its descriptors")
 	// ErrUnhealthy: the successor has failed its probation.
 	ErrUnhealthy = errors.New("the successor has failed its probation")
-	// ErrStore: what must outlive this process could not be put into the store.
+	// ErrStore: the application's state could not be put into the store.
 	ErrStore = errors.New("the state could not be stored")
 	// ErrNaming: systemd could not be told of the new main process.
 	ErrNaming = errors.New("systemd could not be told of the new main process")
 )
 
-// ErrServed is what a second call of Serve, or one after Close, returns.
+// ErrServed is the error of a second call of Serve, or of one after Close.
 var ErrServed = errors.New("reload: Serve was called before")
 
 // errUnexplained is in a refusal whose only reason is that the successor ends.
 var errUnexplained = errors.New("no reason was given")
 
-// ended is the failure of a process that has ended before its time, and what it has said
-// last.
+// ended is the failure of a process that has ended before its time, with its last words.
 func ended(state *os.ProcessState, said string) *failure {
 	f := &failure{words: said, causes: []error{ErrCrashed}}
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
@@ -69,7 +68,8 @@ func handoverFailed(err error) error {
 	return openly(fmt.Errorf("%w: %w%s", ErrHandover, err, advice))
 }
 
-// timedOut says what the successor has not done in time, from the phase of its predecessor.
+// timedOut names the step that the successor has not done in time, from the phase of its
+// predecessor.
 func timedOut(pid int, phase string, limit time.Duration) error {
 	switch phase {
 	case generation.Proving.String():
@@ -80,8 +80,8 @@ func timedOut(pid int, phase string, limit time.Duration) error {
 	return openly(fmt.Errorf("%w: PID %d has not called Serve within %v (Config.ReadyTimeout)", ErrTimedOut, pid, limit))
 }
 
-// errno is what ERRNO= says of a failed upgrade, so that `systemctl show -P
-// StatusErrno` tells the kinds apart.
+// errno is the ERRNO= of a failed upgrade, so that `systemctl show -P StatusErrno`
+// tells the kinds apart.
 func errno(reason error) syscall.Errno {
 	var e syscall.Errno
 	switch {

@@ -35,7 +35,7 @@ func TestErrno(t *testing.T) {
 	}
 }
 
-// What is said of a successor's end is true whether it was ready or not.
+// The text on a successor's end is true whether it was ready or not.
 func TestEnded(t *testing.T) {
 	for _, c := range []struct{ script, want string }{
 		{"exit 0", "the successor ended: PID %d exited with status 0"},

@@ -13,8 +13,8 @@ import (
 )
 
 // failure is why something failed, for two audiences. Every local user may ask systemd
-// and the bus how the service is, so STATUS= and D-Bus get what this library knows
-// itself: the kind of failure, a PID, an exit status, an errno. The words of the
+// and the bus how the service is, so STATUS= and D-Bus get the facts that this library
+// knows itself: the kind of failure, a PID, an exit status, an errno. The words of the
 // application, or of a process that crashed, may hold anything, a password in a
 // database URL among others: they are for the readers of the journal.
 type failure struct {
@@ -84,7 +84,7 @@ func (s *Service) failure(err error) *failure {
 	return f
 }
 
-// refusal is err on its way to a predecessor: the whole of it, and what of it is public.
+// refusal is err on its way to a predecessor: the whole of it, and the public part.
 func refusal(err error) handover.Refuse {
 	reason, public, errno := spelled(err)
 	return handover.Refuse{
@@ -111,8 +111,8 @@ func spelled(err error) (reason, public string, number int) {
 	return reason, public, number
 }
 
-// heard returns the failure of that kind of which a successor has given such a reason.
-// An earlier version of the library does not say what of it is public.
+// heard returns the failure of that kind for which a successor has given such a
+// reason. An earlier version of the library does not send its public part.
 func heard(kind error, reason, public string, number int) *failure {
 	f := &failure{public: kind.Error(), words: oneline.Blank(reason), causes: []error{kind}}
 	if public = oneline.Blank(public); public != "" {

@@ -19,7 +19,7 @@ import (
 
 const secret = "dial postgres://me:secret@db"
 
-// What is public of an error, and what is not, on its way from a successor's application
+// The public and the private part of an error, on its way from a successor's application
 // into the verdict of its predecessor.
 func TestReasonsBetweenGenerations(t *testing.T) {
 	_, noFile := os.Open("/nowhere")
@@ -63,7 +63,7 @@ func TestReasonsBetweenGenerations(t *testing.T) {
 	}
 }
 
-// An error that nobody has looked at is the application's.
+// An unsealed error is the application's.
 func TestSealed(t *testing.T) {
 	for err, want := range map[error]string{
 		fmt.Errorf("%w: parking: %s: %w", ErrStore, secret, syscall.ENOSPC): "the state could not be stored: no space left on device",

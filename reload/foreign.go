@@ -18,7 +18,7 @@ const library = "github.com/instar-project/instar"
 // checkOurs returns why the program at path must not be started: it is written in Go
 // without this library. It would not know that it is only asked, or that another
 // generation serves: it would run, against the same database, until it is killed. nil:
-// it has the library; or nobody can tell, as of a shell script, or of a program built
+// it has the library, or it is not known, as for a shell script, or a program built
 // without information on its modules.
 //
 // Only the tables of the file are read, which takes well under a millisecond.

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What may be one of ours, or cannot be told, is started.
+// A program that is, or may be, one of ours is started.
 func TestCheckOurs(t *testing.T) {
 	dir := t.TempDir()
 	script, fifo := filepath.Join(dir, "script"), filepath.Join(dir, "fifo")

@@ -9,9 +9,9 @@ import (
 )
 
 // withoutOthers appends to files, which a process is to have as its first descriptors, a
-// nil for each that it would inherit besides: that closes it there. What the program has
-// opened without O_CLOEXEC on purpose stays as it is, for the children that it starts
-// itself.
+// nil for each that it would inherit besides: that closes it there. Descriptors that the
+// program has opened without O_CLOEXEC on purpose stay as they are, for its own
+// children.
 func withoutOthers(files []*os.File) []*os.File {
 	for fd := range tableSize() {
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
@@ -25,8 +25,8 @@ func withoutOthers(files []*os.File) []*os.File {
 	return files
 }
 
-// tableSize is above the number of every descriptor: the kernel says how large the table
-// is, which is not much more than what is open.
+// tableSize is above the number of every descriptor: the kernel tells the size of the
+// table, which is not much above the open ones.
 func tableSize() int {
 	text, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(text)) {

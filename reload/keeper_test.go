@@ -28,7 +28,7 @@ func TestAdoptHangs(t *testing.T) {
 	}
 }
 
-// An upgrade whose state cannot be parked fails: nobody can touch that state any more.
+// An upgrade whose state cannot be parked fails: that state is out of reach.
 func TestParkHangs(t *testing.T) {
 	u := startAs(t, "park-hangs", readyVariable+"=300ms")
 	u.reload(1)

@@ -57,16 +57,16 @@ func (next *successor) listenToLastWords(fds []int) {
 	}
 }
 
-// remark is what a successor that has ended has said there, in one line; "" if nothing.
-// It closes that end.
+// remark returns the last words of a successor that has ended, in one line; "" if there
+// are none. It closes that end.
 func (next *successor) remark() string {
 	f := next.lastWords.Swap(nil)
 	if f == nil {
 		return ""
 	}
 	defer f.Close()
-	// All that is to come is there. Somebody whom it has left behind may hold the other
-	// end, so nobody waits for the end of it.
+	// All its words are there. A child that it has left behind may hold the other end,
+	// so this does not wait for the end of the stream.
 	_ = f.SetReadDeadline(time.Now().Add(lastMoment / 10))
 	said := new(tail)
 	_, _ = io.Copy(said, io.LimitReader(f, tailBytes))

@@ -61,8 +61,8 @@ func (l *launcher) launch(ctx context.Context) (launched, error) {
 	return launched{process, line, start.Command}, nil
 }
 
-// prepare finds out what to start, and makes a line to it, of which theirs is the end for
-// the new process.
+// prepare returns the command to start, and makes a line to the new process, which gets
+// the end theirs.
 func (l *launcher) prepare(ctx context.Context) (start command, line *handover.Conn, theirs *os.File, err error) {
 	if err = errors.Join(l.unit.checkListening(), checkCgroup(l.unit.invocation)); err != nil {
 		return command{}, nil, nil, openly(fmt.Errorf("%w: %w", ErrSpawn, err))
@@ -81,9 +81,9 @@ func (l *launcher) prepare(ctx context.Context) (start command, line *handover.C
 	return start, line, theirs, nil
 }
 
-// whenNotBusy starts a program, again for a moment if the file is busy. One that was
-// just written may still be open for writing in a process that whoever has written it
-// has forked meanwhile, up to its execve(2): an upgrade does not fail of that.
+// whenNotBusy starts a program, again for a moment if the file is busy. A new file
+// may still be open for writing in a child that its writer has forked meanwhile, up
+// to its execve(2): that must not fail an upgrade.
 func whenNotBusy(start func() error) error {
 	const longest = 80 * time.Millisecond
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
@@ -95,7 +95,7 @@ func whenNotBusy(start func() error) error {
 	}
 }
 
-// lastMoment is what a process that has answered has left to end.
+// lastMoment is how long a process that has answered may take to end.
 const lastMoment = time.Second
 
 // maxStarts is how often a successor is started that somebody kills by the reload

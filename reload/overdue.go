@@ -35,7 +35,7 @@ func (e *elders) know(older []handover.Older) {
 	}
 }
 
-// older is what a successor has to know of them.
+// older describes them for a successor.
 func (e *elders) older() []handover.Older {
 	var all []handover.Older
 	for _, one := range e.list() {
@@ -83,8 +83,8 @@ func (s *Service) expectEnd(p *predecessor, trial time.Duration) {
 // itself: less than the margin of extension, after which the watchdog strikes.
 const releaseTimeout = heartbeatTimeout + 2*time.Second
 
-// expectRelease notes that the predecessor has to answer: nobody pings the watchdog for a
-// process on trial, and a predecessor that hangs will not end the trial.
+// expectRelease notes that the predecessor has to answer: no process pings the watchdog
+// during a trial, and a predecessor that hangs will not end the trial.
 func (s *Service) expectRelease(p *predecessor) {
 	if p != nil {
 		s.expectWithin(p, releaseTimeout, 0)
@@ -149,7 +149,7 @@ func (s *Service) endElder(one elder) {
 	s.shown.killed.Add(1)
 	s.shown.changed()
 	s.report(slog.LevelError, map[string]string{
-		"MESSAGE": fmt.Sprintf("generation %d (%s), PID %d, had not ended in time after its drain, and was killed: look at what the program does after Serve, or set Config.EndTimeout",
+		"MESSAGE": fmt.Sprintf("generation %d (%s), PID %d, had not ended in time after its drain, and was killed: look at the program's code after Serve, or set Config.EndTimeout",
 			one.Generation, one.Build, one.PID),
 		"MESSAGE_ID":             verdict.KilledMessageID,
 		"PRIORITY":               "3",

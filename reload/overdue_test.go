@@ -19,7 +19,7 @@ func TestLingeringGenerationIsKilled(t *testing.T) {
 		t.Errorf("the predecessor exits with status %d", status)
 	}
 	testkit.Eventually(t, "the main process says so", func() bool {
-		return u.logged("had not ended in time after its drain, and was killed: look at what the program does after Serve, or set Config.EndTimeout")
+		return u.logged("had not ended in time after its drain, and was killed: look at the program's code after Serve, or set Config.EndTimeout")
 	})
 	u.dial().wantAnswer("2 serving")
 	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
@@ -40,7 +40,7 @@ func TestStoppedGenerationIsKilled(t *testing.T) {
 }
 
 // A generation of before the last one is known to its successor's successor, even if
-// nobody is left to introduce them.
+// no process is left to introduce them.
 func TestStoppedElderIsKilled(t *testing.T) {
 	u := start(t, drainVariable+"=1s", endVariable+"=100ms")
 	u.dial().wantAnswer("1 serving")

@@ -22,7 +22,7 @@ type predecessor struct {
 	began   time.Time     // when it has greeted this process
 }
 
-// arrive takes what the predecessor hands over, if this process is a successor.
+// arrive takes over from the predecessor, if this process is a successor.
 func (s *Service) arrive() error {
 	line, ok, err := takeLine(handoverVariable)
 	if err != nil || !ok {
@@ -54,7 +54,7 @@ func (s *Service) arrive() error {
 	return nil
 }
 
-// follow turns what the predecessor says, and its end, into events.
+// follow turns the predecessor's messages, and its end, into events.
 func (s *Service) follow(p *predecessor) {
 	defer func() {
 		s.elders.gone(p.line)

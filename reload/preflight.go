@@ -13,10 +13,10 @@ import (
 // can be known. It runs beside everything else and changes nothing: an upgrade, or
 // its refusal, is another matter, and gets no number here.
 //
-// What answers is the same command in the same environment and sandbox, by
-// [Open]: it says which version of the handover's protocol it speaks, and what
-// [Config.Preflight] says. A program that ends without an answer, or gives none
-// within Config.ReadyTimeout, could not follow.
+// The same command answers, in the same environment and sandbox, by [Open]: with
+// its version of the handover's protocol, and the answer of [Config.Preflight]. A
+// program that ends without an answer, or gives none within Config.ReadyTimeout,
+// could not follow.
 //
 // The error is that of ctx; [ErrNotMain]; or the reason of the refusal, which wraps
 // the same Err… as that of a failed upgrade and goes into the journal, see
@@ -49,7 +49,7 @@ func (s *Service) Preflight(ctx context.Context) error {
 	case stopping():
 		return ErrNotMain
 	}
-	// Who calls may know all of it.
+	// The caller may know all of it.
 	err = sealed(err).opened()
 	s.recordRefusal(err)
 	return err

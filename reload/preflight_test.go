@@ -21,7 +21,7 @@ func TestPreflight(t *testing.T) {
 	const tooLate = `the successor was not ready in time: PID \d+ has not answered within 300ms \(Config.ReadyTimeout\)`
 	for _, c := range []struct{ name, behaviour, want string }{
 		{"it could follow", "serve", `<nil>`},
-		{"what it does after Open is not known", "hang", `<nil>`},
+		{"its acts after Open are not known", "hang", `<nil>`},
 		{"it objects", `object config:3: no such\noption`, `the successor refused: config:3: no such option`},
 		{"another protocol", "major-2", `the successor does not speak the handover protocol: handover: the other generation speaks protocol 2.0, this one 1.0: upgrade through a release that speaks both, or restart the unit`},
 		{"another protocol objects", `say {"type":"refuse","protocol":{"major":2},"reason":"no"}`, `the successor does not speak the handover protocol: no`},
@@ -84,7 +84,7 @@ func TestPreflightOfAnotherProgram(t *testing.T) {
 	}
 }
 
-// Of two who ask, the second waits for the first, and an upgrade for neither.
+// Of two preflights, the second waits for the first, and an upgrade for neither.
 func TestPreflightsBesideAnUpgrade(t *testing.T) {
 	u := start(t)
 	pondering := u.ponder()
@@ -112,7 +112,7 @@ func TestPreflightsBesideAnUpgrade(t *testing.T) {
 	u.gone(1)
 }
 
-// A service that is told to stop answers whoever has asked for a preflight.
+// A service that is told to stop answers pending preflights.
 func TestPreflightGivenUp(t *testing.T) {
 	u := start(t)
 	stays := u.dial()
@@ -132,7 +132,7 @@ func TestPreflightGivenUp(t *testing.T) {
 	}
 }
 
-// Who checks learns that nobody waits any more.
+// The check learns that its answer is not awaited any more.
 func TestPreflightOrphaned(t *testing.T) {
 	u := start(t)
 	stays := u.dial()
@@ -143,8 +143,9 @@ func TestPreflightOrphaned(t *testing.T) {
 	testkit.Eventually(t, "the check is called off", func() bool { return pondering() == context.Canceled.Error() })
 }
 
-// ponder makes the check of the next build take for ever, and returns what says how
-// far it is: "" before it, "asked" during it, and why it was called off after it.
+// ponder makes the check of the next build take for ever, and returns a function
+// that tells its state: "" before it, "asked" during it, and why it was called off
+// after it.
 func (u *unit) ponder() func() string {
 	note := filepath.Join(u.t.TempDir(), "note")
 	u.behave("ponder " + note)

@@ -9,8 +9,8 @@ import (
 	"github.com/instar-project/instar/internal/handover"
 )
 
-// ErrProven is what [Config.Health] returns, or wraps, to end a probation early:
-// this generation is well, and needs no more time to prove it.
+// [Config.Health] returns ErrProven, or wraps it, to end a probation early: this
+// generation is well, and needs no more time to prove it.
 var ErrProven = errors.New("proven")
 
 const (

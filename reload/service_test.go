@@ -21,7 +21,7 @@ import (
 	"github.com/instar-project/instar/notify/notifytest"
 )
 
-// outside is a Service of a process that nobody has passed anything.
+// outside is a Service of a process that was passed nothing.
 func outside(t *testing.T) *Service {
 	t.Helper()
 	// The runtime's goroutine for signals stays.
@@ -78,7 +78,7 @@ func TestCloseWithoutServe(t *testing.T) {
 	}
 }
 
-// On a first start nobody but systemd is there to be told. Every local user can ask it.
+// On a first start only systemd hears the reason. Every local user can ask it.
 func TestFirstStartRefused(t *testing.T) {
 	for _, public := range []bool{false, true} {
 		outside(t).Close()
@@ -104,7 +104,7 @@ func TestFirstStartRefused(t *testing.T) {
 	}
 }
 
-// What a process says last leaves before it ends, also where systemd is slow to read.
+// A process's last message leaves before it ends, also where systemd is slow to read.
 func TestCloseWaitsForSystemd(t *testing.T) {
 	outside(t).Close()
 	address := filepath.Join(t.TempDir(), "notify")
@@ -161,7 +161,7 @@ func TestMalformedHandover(t *testing.T) {
 	s := outside(t)
 	s.Close()
 	t.Setenv(handoverVariable, "three")
-	if _, err := Open(Config{}); err == nil || err.Error() != `reload: malformed INSTAR_HANDOVER_FD="three": a predecessor sets it, nobody else should` {
+	if _, err := Open(Config{}); err == nil || err.Error() != `reload: malformed INSTAR_HANDOVER_FD="three": only a predecessor may set it` {
 		t.Errorf("Open: %v", err)
 	}
 	if value, set := os.LookupEnv(handoverVariable); set {

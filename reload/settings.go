@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// settings is what a process knows of its unit without asking anybody: from the
-// environment, see systemd.exec(5).
+// settings are the facts about its unit that a process has from the environment,
+// see systemd.exec(5).
 type settings struct {
 	supervised bool          // systemd itself has started this process
-	listens    bool          // systemd listens to what it says (NOTIFY_SOCKET)
+	listens    bool          // systemd reads its messages (NOTIFY_SOCKET)
 	watchdog   time.Duration // WatchdogSec=; 0: none
 	invocation string        // INVOCATION_ID; "": systemd has started no unit here
 }
@@ -24,7 +24,7 @@ func supervised(lookup func(key string) (string, bool), pid int) bool {
 }
 
 // checkListening returns an error if systemd would take the end of this process for the
-// end of the service, whoever follows it.
+// end of the service, even if it has a successor.
 func (unit settings) checkListening() error {
 	if unit.supervised && !unit.listens {
 		return errors.New("systemd does not listen to it (NOTIFY_SOCKET is not set), and would stop the unit when this process ends: write Type=notify-reload and NotifyAccess=main in [Service]; see systemd.service(5)")
@@ -32,10 +32,10 @@ func (unit settings) checkListening() error {
 	return nil
 }
 
-// contradictions returns what in the unit does not go together with c, a sentence
-// each that names the directive to write. The service works until it matters. keeps:
-// it has a Keeper. store is FileDescriptorStoreMax=. elsewhere is the error of checkCgroup.
-// Package status finds the contradictions that take a bus to know.
+// contradictions returns the settings of the unit that contradict c, a sentence each that
+// names the directive to write. The service works until it matters. keeps: it has a Keeper.
+// store is FileDescriptorStoreMax=. elsewhere is the error of checkCgroup. Package status
+// finds the contradictions that take a bus to know.
 func (c Config) contradictions(unit settings, keeps bool, store int, elsewhere error) []error {
 	var all []error
 	if err := unit.checkListening(); err != nil {
@@ -49,7 +49,7 @@ func (c Config) contradictions(unit settings, keeps bool, store int, elsewhere e
 			unit.watchdog, c.Probation, 2*c.Probation))
 	}
 	if keeps && unit.listens && store == 0 {
-		all = append(all, errors.New("the service has a Keeper and its unit no store (FDSTORE is not set), so what it keeps cannot outlive the process: write FileDescriptorStoreMax=64 in [Service], or more; see systemd.service(5)"))
+		all = append(all, errors.New("the service has a Keeper and its unit no store (FDSTORE is not set), so its state cannot outlive the process: write FileDescriptorStoreMax=64 in [Service], or more; see systemd.service(5)"))
 	}
 	return all
 }

@@ -5,7 +5,7 @@ import "sync/atomic"
 // Snapshot is how the service stands, as this process knows it.
 type Snapshot struct {
 	Party // this process
-	// Phase is what Service.Phase returns.
+	// Phase is that of Service.Phase.
 	Phase string
 	// Main: this process holds itself for the main process, and does not doubt it.
 	Main bool

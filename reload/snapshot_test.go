@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What Sockets says of a socket is what package net says of it.
+// Sockets describes a socket as package net does.
 func TestBound(t *testing.T) {
 	testkit.CheckLeaks(t)
 	dir := t.TempDir()
@@ -79,7 +79,7 @@ func bind(t *testing.T, addr net.Addr) (*os.File, net.Addr) {
 	return f, ln.Addr()
 }
 
-// Whoever watches is told once of what has changed since it last looked.
+// A watcher is told once of the changes since it last looked.
 func TestWatchCoalesces(t *testing.T) {
 	var w watchers
 	changes, stop := w.watch()

@@ -14,7 +14,7 @@ import (
 // starting is the start of a successor that is under way.
 type starting struct{ cancel context.CancelFunc }
 
-// started is what has become of it.
+// started is the outcome of a start.
 type started struct {
 	from *starting
 	next launched
@@ -61,7 +61,7 @@ func (r started) abandon() {
 	r.next.line.Close()
 }
 
-// startEnded takes what has become of a start.
+// startEnded takes the outcome of a start.
 func (s *Service) startEnded(r started) {
 	if r.from != s.starting { // which was killed
 		go r.abandon()

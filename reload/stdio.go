@@ -26,7 +26,7 @@ func duplicate(fd uintptr) *os.File {
 
 // logs are the paths of stdout and stderr where these are regular files, as
 // StandardOutput=append: and file: make them; "" else. Once such a file was renamed,
-// nobody knows its path but from an earlier look, so generations pass it on.
+// its path is only known from an earlier look, so generations pass it on.
 type logs [2]string
 
 // maxLogPath leaves room in the message that passes them on.
@@ -54,8 +54,8 @@ func isAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(ours, theirs)
 }
 
-// successorStdio is what a successor gets as descriptors 0 to 2: those of this process,
-// but of a log file that was rotated the new one, as after a restart. left says which
+// successorStdio returns the descriptors 0 to 2 of a successor: those of this process,
+// but for a rotated log file the new one, as after a restart. left names those that
 // could not be opened; the caller closes opened.
 func (l *launcher) successorStdio() (files []*os.File, opened []*os.File, left []string) {
 	files = append(files, stdio[:]...)

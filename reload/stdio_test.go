@@ -10,7 +10,7 @@ import (
 )
 
 // A log file that was rotated is opened anew for the successor, once for stdout and stderr,
-// and what cannot be opened is said.
+// and one that cannot be opened is named.
 func TestSuccessorStdio(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "log")
@@ -58,7 +58,7 @@ func TestSuccessorStdio(t *testing.T) {
 	}
 }
 
-// What is no file with a path has none.
+// Descriptors without a path have none.
 func TestLogsOfOtherKinds(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -83,7 +83,7 @@ func TestLogsOfOtherKinds(t *testing.T) {
 }
 
 // A socket or pipe that others share stays non-blocking for them when a process is
-// started with it, and what is closed is /dev/null.
+// started with it, and a closed descriptor becomes /dev/null.
 func TestDuplicate(t *testing.T) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -106,6 +106,6 @@ func TestDuplicate(t *testing.T) {
 	null := duplicate(uintptr(ends[1]))
 	defer null.Close()
 	if null.Name() != os.DevNull {
-		t.Errorf("what is closed is %s", null.Name())
+		t.Errorf("a closed descriptor became %s", null.Name())
 	}
 }

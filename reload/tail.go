@@ -7,14 +7,14 @@ import (
 	"github.com/instar-project/instar/internal/oneline"
 )
 
-// What is kept of what a process says on stderr, and what of that is told.
+// How much of a process's stderr is kept, and how much of that is quoted.
 const (
 	tailBytes = 16 << 10
 	tailLines = 3
 	tailRunes = 300
 )
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of the text that is written to it.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -30,14 +30,14 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// remark is what matters of it, in one line; "" if nothing does.
+// remark is the part of it that matters, in one line; "" if there is none.
 func (t *tail) remark() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return lastWords(string(t.text))
 }
 
-// lastWords is what a process has said last, in one line: its panic, or else the
+// lastWords are the last words of a process, in one line: its panic, or else the
 // last lines of all.
 func lastWords(text string) string {
 	var lines []string
@@ -52,7 +52,7 @@ func lastWords(text string) string {
 		lines = append(lines, line)
 	}
 	if panicked >= 0 {
-		lines = lines[panicked : panicked+1] // what follows is where, not what
+		lines = lines[panicked : panicked+1] // the rest tells where, not why
 	}
 	lines = lines[max(0, len(lines)-tailLines):]
 	return oneline.Tail(oneline.Blank(strings.Join(lines, " / ")), tailRunes)

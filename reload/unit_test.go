@@ -24,7 +24,7 @@ import (
 )
 
 // unit is a service of real processes, with a stand-in for systemd that records
-// what they say and is told which of them is main.
+// their messages and is told which of them is main.
 type unit struct {
 	t       *testing.T
 	manager *notifytest.Manager
@@ -143,7 +143,7 @@ func (u *unit) cleanUp() {
 	}
 }
 
-// readLog keeps what the processes log, and learns their PIDs from it.
+// readLog keeps the log lines of the processes, and learns their PIDs from them.
 func (u *unit) readLog(pipe *os.File) {
 	defer close(u.logDone)
 	defer pipe.Close()
@@ -188,7 +188,7 @@ func (u *unit) pid(n int) int {
 	return u.generations()[n-1]
 }
 
-// install makes target what the next reload starts.
+// install makes target the program that the next reload starts.
 func (u *unit) install(target string) {
 	u.t.Helper()
 	next := u.path + ".next"
@@ -197,7 +197,8 @@ func (u *unit) install(target string) {
 	}
 }
 
-// behave says what the processes started from now on do; see behave of the helper.
+// behave sets the behaviour of processes started from now on; see behave of the
+// helper.
 func (u *unit) behave(how string) {
 	u.t.Helper()
 	if err := os.WriteFile(u.script, []byte(how), 0o666); err != nil {
@@ -266,7 +267,7 @@ func (u *unit) reap(pid int) {
 	}
 }
 
-// gone waits for the end of process n, whoever's child it is.
+// gone waits for the end of process n, whichever process is its parent.
 func (u *unit) gone(n int) {
 	u.t.Helper()
 	fd, err := unix.PidfdOpen(u.pid(n), 0)
@@ -292,7 +293,7 @@ func (u *unit) gone(n int) {
 	}
 }
 
-// client is a connection to whoever accepts.
+// client is a connection to the generation that accepts.
 type client struct {
 	net.Conn
 	t       *testing.T
@@ -325,8 +326,8 @@ func (c *client) ask(question string) string {
 	return answer
 }
 
-// size is what a process holds. The runtime opens a file now and then, so it
-// may shrink by itself.
+// size counts the resources of a process. The runtime opens a file now and then, so
+// it may shrink by itself.
 type size struct{ goroutines, descriptors int }
 
 func (s size) within(limit size) bool {
@@ -371,7 +372,7 @@ func (c *client) wantEnd() {
 	})
 }
 
-// wantDatagrams asks over UDP who serves.
+// wantDatagrams asks over UDP for the generation that serves.
 func (u *unit) wantDatagrams(want string) {
 	u.t.Helper()
 	c, err := net.Dial("udp", u.udp)
@@ -397,8 +398,8 @@ var (
 	extensionPattern = regexp.MustCompile(`EXTEND_TIMEOUT_USEC=\d+( \| )?`)
 )
 
-// transcript is all that was said to systemd, by whom, with process numbers
-// for PIDs.
+// transcript has all messages to systemd with their senders, by process numbers
+// instead of PIDs.
 func (u *unit) transcript() []string {
 	number := func(pid int) string {
 		if i := slices.Index(u.generations(), pid); i >= 0 {
@@ -421,7 +422,7 @@ func (u *unit) transcript() []string {
 		who := number(m.PID) + ": "
 		at := len(all)
 		if text == "BARRIER=1" {
-			// It belongs to what its sender has said before; others go on meanwhile.
+			// It belongs to its sender's earlier message; others go on meanwhile.
 			for at > 0 && !strings.HasPrefix(all[at-1], who) {
 				at--
 			}
@@ -442,7 +443,7 @@ func (u *unit) wantSaid(want ...string) {
 	}
 }
 
-// What each generation says, by its process number.
+// The messages of each generation, by its process number.
 func saysReady(n int) string {
 	return fmt.Sprintf("#%d: READY=1 | STATUS=generation %d (test) serving | ERRNO=0", n, n)
 }

@@ -17,10 +17,10 @@ type upgrade struct {
 	since  time.Time
 	steps  []Step
 	reason error  // why it failed
-	remark string // what STATUS= says of it for as long as this process serves
+	remark string // the line on it in STATUS=, for as long as this process serves
 }
 
-// blame keeps the first reason: what follows from it is no news.
+// blame keeps the first reason: its consequences are no news.
 func (u *upgrade) blame(err error) {
 	if u.reason == nil {
 		u.reason = err
@@ -125,7 +125,7 @@ func (s *Service) fail() {
 	s.record(v)
 }
 
-// record logs the verdict, once, and gives it to whoever waits.
+// record logs the verdict, once, and gives it to all that wait.
 func (s *Service) record(v Verdict) {
 	s.reserve.fill()
 	s.verdicts.give(v)

@@ -32,7 +32,7 @@ func TestUpgrade(t *testing.T) {
 	after := u.dial()
 	after.wantAnswer("2 serving")
 	u.wantDatagrams("2")
-	// The predecessor finishes what it has accepted, and goes then.
+	// The predecessor finishes the connections that it has accepted, and goes then.
 	before.wantAnswer("1 draining")
 	before.Close()
 	if status := u.exit(1); status != 0 {
@@ -139,9 +139,8 @@ func TestFailedUpgrade(t *testing.T) {
 	}
 }
 
-// A server that fails as soon as the successor is ready does so before, in or
-// after the takeover. The predecessor, which still drains, is what serves in
-// the end.
+// A server that fails as soon as the successor is ready does so before, in or after
+// the takeover. The predecessor, which still drains, serves in the end.
 func TestAServerThatFails(t *testing.T) {
 	u := start(t)
 	stays := u.dial()
@@ -196,8 +195,8 @@ func TestNoSuchBinary(t *testing.T) {
 	u.dial().wantAnswer("1 serving")
 }
 
-// What a successor finds open, and in its environment: looked at from outside,
-// in a program that knows nothing of all this.
+// The open descriptors and the environment of a successor, seen from outside, in a
+// program without this library.
 func TestWhatASuccessorInherits(t *testing.T) {
 	u := start(t, "WATCHDOG_USEC=60000000", "WATCHDOG_PID=1", "KEPT=yes")
 	stays := u.dial()
@@ -210,7 +209,7 @@ func TestWhatASuccessorInherits(t *testing.T) {
 	u.reload(1)
 	proc := fmt.Sprintf("/proc/%d", u.pid(2)) // which is logged after the exec
 	var open []string
-	testkit.Eventually(t, "it has closed what it opens itself, libraries", func() bool {
+	testkit.Eventually(t, "it has closed its own files, libraries", func() bool {
 		open = testkit.Descriptors(proc + "/fd")
 		return len(open) <= 4
 	})
@@ -253,7 +252,7 @@ func TestTwoReloadsBackToBack(t *testing.T) {
 	u.upgrade(2)
 	u.dial().wantAnswer("3 serving")
 	u.gone(2)
-	// Nobody but the latest predecessor may take back.
+	// Only the latest predecessor may take back.
 	first.wantAnswer("1 draining")
 	u.manager.Wait(notifytest.Has("NOTIFYACCESS=main"))
 	first.Close()
@@ -373,7 +372,7 @@ func TestPredecessorDiesInTheTakeover(t *testing.T) {
 	u.reload(1)
 	u.manager.Wait(notifytest.Has("NOTIFYACCESS=all"))
 	u.manager.Wait(notifytest.Has("BARRIER=1"))
-	waits := u.dial() // nobody accepts yet
+	waits := u.dial() // no generation accepts yet
 	u.signal(u.pid(1), unix.SIGKILL)
 	u.exit(1)
 	u.manager.Wait(isMainAgain)

@@ -68,7 +68,7 @@ type verdicts struct {
 	mu    sync.Mutex
 	last  *Verdict
 	given int           // by this process
-	next  chan struct{} // closed when the next one is given; nil: nobody waits
+	next  chan struct{} // closed when the next one is given; nil: none is awaited
 }
 
 func (v *verdicts) give(one Verdict) {
@@ -106,8 +106,8 @@ func (v *verdicts) count() int {
 	return v.given
 }
 
-// ErrNotMain is what Upgrade returns in a process that is not the main one, or
-// not yet, or no longer.
+// ErrNotMain is the error of Upgrade in a process that is not the main one, or not
+// yet, or no longer.
 var ErrNotMain = errors.New("reload: this process is not the main process of the service")
 
 // LastVerdict returns the verdict of the last upgrade that this process was a
@@ -121,9 +121,9 @@ func (s *Service) LastVerdict() (v Verdict, ok bool) {
 	return *s.verdicts.last, true
 }
 
-// Upgrade does what the reload signal does, and waits for the verdict. If an
-// upgrade is under way it starts none and waits for the verdict of that one.
-// The error is that of ctx, or ErrNotMain; an upgrade that failed is none.
+// Upgrade acts as the reload signal does, and waits for the verdict. If an upgrade
+// is under way it starts none and waits for the verdict of that one. The error is
+// that of ctx, or ErrNotMain; an upgrade that failed is none.
 func (s *Service) Upgrade(ctx context.Context) (Verdict, error) {
 	if !s.upgradable() {
 		return Verdict{}, ErrNotMain

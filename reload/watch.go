@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// ErrForgotten is what Wait returns for an attempt that was not the last one:
-// a process remembers one verdict.
+// ErrForgotten is the error of Wait for an attempt that was not the last one: a
+// process remembers one verdict.
 var ErrForgotten = errors.New("reload: the verdict of that attempt is not remembered any more")
 
-// Watch tells of changes of what Snapshot returns: of the phase, of the
-// generations that drain, of the attempts and the verdict. Connections and the
-// store may change without a word. Several changes may show as one; stop ends it.
+// Watch tells of changes of the Snapshot: of the phase, of the generations that
+// drain, of the attempts and the verdict. Connections and the store may change
+// without a word. Several changes may show as one; stop ends it.
 func (s *Service) Watch() (changes <-chan struct{}, stop func()) {
 	return s.shown.watch()
 }
@@ -49,7 +49,7 @@ func (s *Service) Wait(ctx context.Context, attempt int) (Verdict, error) {
 	}
 }
 
-// watchers are those whom Watch tells.
+// watchers are the channels of Watch.
 type watchers struct {
 	mu  sync.Mutex
 	all map[chan struct{}]bool
@@ -70,7 +70,8 @@ func (w *watchers) watch() (changes <-chan struct{}, stop func()) {
 	}
 }
 
-// changed tells all of them; who has not looked since the last time is told once.
+// changed tells all of them; one that has not looked since the last time is told
+// once.
 func (w *watchers) changed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

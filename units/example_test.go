@@ -44,5 +44,5 @@ func ExampleUnits_Verify() {
 	}
 	fmt.Println(web.Verify(units.Service{})[0])
 	// Output:
-	// testdata/web.service:6: error: Type=simple neither tells the service to reload nor listens to what it says; write Type=notify-reload in [Service]; see systemd.service(5) [service-type]
+	// testdata/web.service:6: error: Type=simple neither tells the service to reload nor reads its messages; write Type=notify-reload in [Service]; see systemd.service(5) [service-type]
 }

@@ -29,9 +29,9 @@ func New(t testing.TB, max int) *Service {
 }
 
 // Process starts another process of the service, in place of the one before, if there is
-// one. It returns the store of the Keeper of that name as the process has it. A
-// store that an earlier process has can no longer be changed, and its journals and
-// bundles are closed: what was not written to them by then has died with it.
+// one. It returns the store of the Keeper of that name as the process has it. A store
+// that an earlier process has can no longer be changed, and its journals and bundles are
+// closed: unwritten records have died with it.
 func (s *Service) Process(keeper string) *fdstore.Store {
 	s.t.Helper()
 	s.end()

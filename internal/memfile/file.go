@@ -13,7 +13,7 @@ import (
 func New(name string) (File, error) {
 	name = "instar:" + name
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	// MFD_NOEXEC_SEAL: nobody can make a program of stored state. Linux 6.3.
+	// MFD_NOEXEC_SEAL: stored state can never be executed. Linux 6.3.
 	fd, err := unix.MemfdCreate(name, flags|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) {
 		fd, err = unix.MemfdCreate(name, flags)

@@ -74,7 +74,7 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// sparse is a file of zeros but for what it begins with. It counts what is read of it.
+// sparse is a file of zeros after its first bytes. It counts the bytes that are read.
 type sparse struct {
 	beginning []byte
 	size      int64
@@ -94,7 +94,8 @@ func (s *sparse) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// A hostile file takes neither hours nor memory: what is beyond the limit is not read.
+// A hostile file takes neither hours nor memory: Inspect reads no further than its
+// limit.
 func TestInspectWithin(t *testing.T) {
 	const size, limit = 1 << 60, 1 << 20
 	blob := Header{magic: magicBlob, Length: size - headerSize}.encode()

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Writer writes a file, in memory that nobody else sees. End it with [Writer.Blob],
+// Writer writes a file, in memory of its own. End it with [Writer.Blob],
 // [Writer.Journal] or [Writer.Abort].
 type Writer struct {
 	file    File

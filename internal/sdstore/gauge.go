@@ -48,8 +48,8 @@ func (g *Gauge) Set(n int) {
 // All is how many all bundles of the service have.
 func (g *Gauge) All() int { return int(g.all.Load()) }
 
-// readGauges sets the gauges of bundles that nobody has opened yet, and may never: a bundle can be
-// a leftover.
+// readGauges sets the gauges of bundles that are not open, and may never be: a bundle can be a
+// leftover.
 func (s *Store) readGauges() {
 	for _, it := range s.inventory.items {
 		if it.Kind == Bundle {

@@ -35,7 +35,7 @@ func TestParseQuota(t *testing.T) {
 			t.Errorf("FDSTORE=%q (%v): got %d, %v", c.value, c.set, n, err)
 		}
 		if err != nil && !strings.Contains(err.Error(), "FileDescriptorStoreMax=") {
-			t.Errorf("the error does not say what to do: %v", err)
+			t.Errorf("the error has no advice: %v", err)
 		}
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// announcer sends the signals of the main process. What was said on one
-// connection to the bus is not said on the next. One goroutine uses it.
+// announcer sends the signals of the main process. Every connection to the bus
+// starts afresh. One goroutine uses it.
 type announcer struct {
 	ended int // the last attempt whose end was told, or was not for this process to tell
 
 	conn  *dbus.Conn
-	said  map[string]any // what PropertiesChanged has said last; nil: nothing
+	said  map[string]any // the last PropertiesChanged; nil: none
 	at    time.Time      // and when
 	timer *time.Timer    // runs while something is held back
 
@@ -24,7 +24,7 @@ type announcer struct {
 // on goes over to a connection.
 func (a *announcer) on(conn *dbus.Conn) { a.conn, a.said, a.timer = conn, nil, nil }
 
-// due tells when what is held back is to be said.
+// due tells when the changes held back are to be sent.
 func (a *announcer) due() <-chan time.Time {
 	if a.timer == nil {
 		return nil
@@ -32,8 +32,8 @@ func (a *announcer) due() <-chan time.Time {
 	return a.timer.C
 }
 
-// tell says what has changed. A process that is not main says nothing: what it
-// says of itself would be taken for the main process's.
+// tell announces changes. A process that is not main announces nothing: its signals
+// would be taken for the main process's.
 func (a *announcer) tell(now reload.Snapshot, unit facts) error {
 	ended := now.Verdict.Attempt > a.ended
 	a.ended = now.Verdict.Attempt

@@ -108,7 +108,7 @@ func answers(now State, pid int, started time.Time) fit {
 	case v.Attempt == 0:
 		return notYet
 	case v.From.PID != pid:
-		// pid owes an upgrade, or has passed the signal on to whom it handed over to.
+		// pid owes an upgrade, or has passed the signal on to its successor.
 		if now.MainPID == pid || late && v.Err != nil {
 			return notYet
 		}

@@ -10,9 +10,9 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// BusAddress is where the system's bus is, or the bus of the user who runs this
-// process: as the environment says, or else where it always is. See the D-Bus
-// specification, "Well-known Message Bus Instances".
+// BusAddress is where the system's bus is, or the bus of this process's user: from
+// the environment, or else the usual address. See the D-Bus specification,
+// "Well-known Message Bus Instances".
 func BusAddress(user bool) string {
 	if !user {
 		if a := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); a != "" {

@@ -9,7 +9,7 @@ import (
 )
 
 // How many calls may wait at the same time. Those for a verdict may wait for days;
-// they take no place from those who upgrade.
+// they take no place from callers that upgrade.
 const (
 	maxWaiting   = 64
 	maxUpgrading = 16
@@ -17,7 +17,7 @@ const (
 )
 
 // callers are the connections of one bus whose calls wait here. A call ends when its
-// caller has gone from the bus: nobody would read the answer.
+// caller has gone from the bus: the answer would go unread.
 type callers struct {
 	ctx  context.Context // of the connection
 	conn *dbus.Conn
@@ -54,7 +54,7 @@ func newCallers(ctx context.Context, conn *dbus.Conn) *callers {
 	return c
 }
 
-// heard takes what the bus says of who has gone.
+// heard takes the bus's signals about callers that have gone.
 func (c *callers) heard(s *dbus.Signal) {
 	var name, before, after string
 	if s.Sender != "org.freedesktop.DBus" || s.Name != "org.freedesktop.DBus.NameOwnerChanged" ||
@@ -108,7 +108,7 @@ func (c *callers) watch(sender dbus.Sender, who *caller) {
 	var here bool
 	err := c.conn.BusObject().CallWithContext(who.ctx, "org.freedesktop.DBus.NameHasOwner", 0, string(sender)).Store(&here)
 	if err == nil && !here {
-		who.end() // it had gone before anybody listened
+		who.end() // it had gone before the match was there
 	}
 	<-who.ctx.Done()
 	// Fails when the connection has ended, which forgets it too.

@@ -11,8 +11,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Calls whose callers have gone block nobody, calls that wait take no place from an
-// upgrade, and one caller takes few of all places.
+// Calls whose callers have gone do not block others, calls that wait take no place
+// from an upgrade, and one caller takes few of all places.
 func TestAbandonedCalls(t *testing.T) {
 	b := startBus(t, open)
 	u := b.startUnit("v1")
@@ -60,7 +60,7 @@ func TestAbandonedCalls(t *testing.T) {
 	for _, conn := range callers {
 		conn.Close()
 	}
-	testkit.Eventually(t, "the places of those who have gone are free", func() bool { return !refused() })
+	testkit.Eventually(t, "the places of callers that have gone are free", func() bool { return !refused() })
 	u.deploy("v2")
 	if v, err := c.Upgrade(t.Context()); err != nil || v.Err != nil {
 		t.Errorf("an upgrade after them: %v, %v", v, err)

@@ -21,7 +21,7 @@ type Client struct {
 	borrowed bool // the connection is a Bus's
 }
 
-// ErrAbsent: nobody on the bus owns the service's name. It does not run, or shows
+// ErrAbsent: the service's name has no owner on the bus. It does not run, or shows
 // no status, or its bus does not let it.
 var ErrAbsent = errors.New("the service is not on the bus")
 
@@ -32,10 +32,10 @@ var ErrDenied = errors.New("the bus denies it")
 // stopped, or hang.
 var ErrNoAnswer = errors.New("the service does not answer")
 
-// patience is how long a service may take to answer what it knows already.
+// patience is how long a service may take to answer from memory.
 const patience = 3 * time.Second
 
-// accessDenied is what the bus calls it.
+// accessDenied is the bus's name for the error.
 const accessDenied = "org.freedesktop.DBus.Error.AccessDenied"
 
 // Dial connects to the bus at address, see [BusAddress], to ask the service of
@@ -52,7 +52,7 @@ func Dial(ctx context.Context, address, name string) (*Client, error) {
 	return &Client{conn: conn, name: name}, nil
 }
 
-// Close closes the connection. What is asked at the moment fails.
+// Close closes the connection. Calls under way fail.
 func (c *Client) Close() error {
 	if c.borrowed {
 		return nil
@@ -60,7 +60,7 @@ func (c *Client) Close() error {
 	return c.conn.Close()
 }
 
-// State is what a service says of itself; the fields are the properties of
+// State is a service's report on itself; the fields are the properties of
 // [Introspection].
 type State struct {
 	Unit        string
@@ -89,8 +89,8 @@ type State struct {
 	// no Words: they are the journal's.
 	Verdict reload.Verdict
 	// UnitProblems are settings of the unit that do not go together with those of the
-	// service. RestartNeeded is what the unit says and the service does not have, and
-	// what no reload brings, a line each that begins with the directive.
+	// service. RestartNeeded are settings of the unit that the service lacks and no
+	// reload brings, a line each that begins with the directive.
 	UnitProblems, RestartNeeded []string
 }
 
@@ -158,7 +158,7 @@ func verdictOf(call *dbus.Call) (reload.Verdict, error) {
 	return w.Verdict(), nil
 }
 
-// within is follow for what a service that is well answers at once.
+// within is follow for calls that a healthy service answers at once.
 func (c *Client) within(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrNoAnswer)
 	defer cancel()
@@ -196,7 +196,7 @@ const (
 var errGone = errors.New("the process that was asked has ended")
 
 func (c *Client) call(ctx context.Context, method string, args ...any) *dbus.Call {
-	// Nobody is to be started for it.
+	// The call must not start a service.
 	return c.conn.Object(c.name, Path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 }
 

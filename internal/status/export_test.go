@@ -30,7 +30,7 @@ func serving(t *testing.T, c *Client, generation int) State {
 	return s
 }
 
-// What the introspection says is what there is.
+// The introspection matches the object.
 func TestIntrospection(t *testing.T) {
 	b := startBus(t, open)
 	b.startUnit("v1")
@@ -175,7 +175,7 @@ func TestPredecessorDies(t *testing.T) {
 	serving(t, c, 2)
 }
 
-// pollOwner asks who owns the name without a break.
+// pollOwner asks for the name's owner without a break.
 func pollOwner(t *testing.T, b *bus) (stop func(), polls *atomic.Int64) {
 	t.Helper()
 	conn := b.dial()
@@ -314,8 +314,8 @@ func TestAnswerInProbation(t *testing.T) {
 	}
 }
 
-// What failed before the signal is not its answer, however short before: the service
-// is about to act on it.
+// An upgrade that failed before the signal is not its answer, however short before:
+// the service is about to act on the signal.
 func TestAnswerIsNotStale(t *testing.T) {
 	b := startBus(t, open)
 	u := b.startUnit("v1")
@@ -364,7 +364,7 @@ func TestAnswerOfWhatDidNotLast(t *testing.T) {
 	}
 }
 
-// A service that hangs costs whoever asks three seconds.
+// A service that hangs costs its callers three seconds.
 func TestStateOfOneThatHangs(t *testing.T) {
 	b := startBus(t, open)
 	u := b.startUnit("v1")

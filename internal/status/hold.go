@@ -12,8 +12,8 @@ import (
 const succession = time.Second
 
 // hold keeps this process from its end while it is main and then, at a handover,
-// for succession or until let is called; for the end of the service it does not.
-// It does so beside whoever talks to the bus, which may hang.
+// for succession or until let is called; for the end of the service it does not. It
+// runs beside the goroutine that talks to the bus, which may hang.
 func hold(svc *reload.Service) (let func()) {
 	done := svc.Begin()
 	released := make(chan struct{})
@@ -46,5 +46,5 @@ func hold(svc *reload.Service) (let func()) {
 	return sync.OnceFunc(func() { close(released) })
 }
 
-// stopping is the phase of a process whose service ends: nobody follows.
+// stopping is the phase of a process whose service ends: it has no successor.
 const stopping = "stopping"

@@ -63,8 +63,8 @@ func renewed(x units.Execution, own []string, doubtful bool) []string {
 // maxCredential is the most that systemd takes.
 const maxCredential = 1 << 20
 
-// sameText reports whether two files are seen to have the same text. What root alone may
-// read is not seen.
+// sameText reports whether two files are seen to have the same text. Files that root
+// alone may read do not count.
 func sameText(a, b string) bool {
 	var texts [2][]byte
 	for i, path := range []string{a, b} {

@@ -19,8 +19,8 @@ func TestUnreadFiles(t *testing.T) {
 	}
 }
 
-// A credential is compared with its source: what they say if both can be read, or else
-// when they were written.
+// A credential is compared with its source: by content if both can be read, or else by
+// time of writing.
 func TestRenewed(t *testing.T) {
 	loaded, sources := t.TempDir(), t.TempDir()
 	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
@@ -132,8 +132,8 @@ func TestOtherDirectory(t *testing.T) {
 	}
 }
 
-// What the upgrade to this generation has left behind takes a restart, also when a later
-// upgrade has failed.
+// Settings that the upgrade to this generation has left behind take a restart, also when
+// a later upgrade has failed.
 func TestRestartNeeded(t *testing.T) {
 	now := reload.Snapshot{Party: reload.Party{Generation: 2}}
 	f := facts{restart: []string{"LimitNOFILE=", "EnvironmentFile="}}

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// facts is what a look at the unit has shown.
+// facts are the findings of a look at the unit.
 type facts struct {
 	problems []string // settings that do not go together with reload.Config
 	restart  []string // settings that have changed, and take a restart
-	left     []string // what the upgrade to this generation has left behind, as it was seen
+	left     []string // settings that the upgrade to this generation has left behind
 }
 
-// leftBehind is what the upgrade to this generation has left behind. A later one that has
-// failed may have hidden its verdict.
+// leftBehind returns the settings that the upgrade to this generation has left behind. A
+// later one that has failed may have hidden its verdict.
 func (f facts) leftBehind(now reload.Snapshot) []string {
 	if v := now.Verdict; v.Err == nil && v.To.Generation == now.Generation {
 		return v.LeftBehind
@@ -40,7 +40,7 @@ func (f facts) restartNeeded(now reload.Snapshot) []string {
 	return all
 }
 
-// lookTimeout bounds a look: nobody waits for it.
+// lookTimeout bounds a look, which runs in the background.
 const lookTimeout = 30 * time.Second
 
 // begun is when this process has, nearly (CLOCK_MONOTONIC).
@@ -55,7 +55,7 @@ func monotonic() time.Duration {
 }
 
 // lookIfDue looks at the unit when this process has come to serve, and after each
-// upgrade from then on. It does so beside whoever talks to the bus.
+// upgrade from then on. It does so beside the goroutine that talks to the bus.
 func (e *exporter) lookIfDue(ctx context.Context, now reload.Snapshot) {
 	if now.Phase != servingPhase || e.looked == now.Attempts {
 		return
@@ -74,8 +74,8 @@ func (e *exporter) lookIfDue(ctx context.Context, now reload.Snapshot) {
 // servingPhase is that of a main process with no upgrade under way.
 const servingPhase = "serving"
 
-// look asks systemd for the unit's settings, and reports what in them contradicts
-// the service's, and what a reload does not change.
+// look asks systemd for the unit's settings, and reports those that contradict the
+// service's, and those that a reload does not change.
 func (e *exporter) look(ctx context.Context, first bool) error {
 	e.looking.Lock()
 	defer e.looking.Unlock()
@@ -123,9 +123,9 @@ func (e *exporter) look(ctx context.Context, first bool) error {
 	return nil
 }
 
-// restartNeeded tells what is otherwise now than when systemd has started the service, and
-// will be so for a successor. The first who can know how it was notes it for all that
-// follow.
+// restartNeeded lists the settings that have changed since systemd started the service,
+// and that a successor does not get. The first generation that knows the original ones
+// notes them for all later ones.
 func (e *exporter) restartNeeded(now started, x units.Execution) []string {
 	config, generation, own := e.svc.Config(), e.svc.Generation(), e.svc.Command()
 	follows := config.Command != nil
@@ -168,9 +168,8 @@ func (e *exporter) restartNeeded(now started, x units.Execution) []string {
 // watchdogRule is that of WatchdogSec= against the probation.
 const watchdogRule = "watchdog"
 
-// problems are the settings of a live unit that do not go together with those of
-// the service: what is an error of [units.Verify], or weighs the one against the
-// other.
+// problems are the settings of a live unit that contradict those of the service:
+// errors of [units.Verify], and findings that compare the two.
 func problems(pair units.Pair, c reload.Config, systemd, generation int) []units.Finding {
 	weighed := []string{"timeout-start", watchdogRule, "notify-access", "notify-access-none"}
 	var known []string // to be as it is

@@ -38,7 +38,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	// As systemd is: whoever loses its predecessor becomes a child of this process.
+	// Like systemd, this process becomes the parent of a process that loses its
+	// predecessor.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		fmt.Fprintln(os.Stderr, "prctl(PR_SET_CHILD_SUBREAPER):", err)
 		os.Exit(1)

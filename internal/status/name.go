@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// What the service is called on the bus.
+// The service's names on the bus.
 const (
-	// NamePrefix is what every well-known name begins with.
+	// NamePrefix is the beginning of every well-known name.
 	NamePrefix = "io.github.instar_project.unit."
 	// Path is the one object of a service.
 	Path = "/io/github/instar_project/Service1"
-	// Interface is that of the object. What an incompatible change would be called
-	// ends in 2.
+	// Interface is that of the object. An incompatible one would end in 2.
 	Interface = "io.github.instar_project.Service1"
 )
 
@@ -24,8 +23,8 @@ const maxName = 255
 // ErrNoName: there is no name for that on the bus.
 var ErrNoName = errors.New("no name for the bus")
 
-// Name is the well-known name of a service: NamePrefix and the unit's name
-// without ".service", escaped as sd_bus_path_encode(3) escapes: what is no ASCII
+// Name is the well-known name of a service: NamePrefix and the unit's name without
+// ".service", escaped as sd_bus_path_encode(3) escapes: a byte that is no ASCII
 // letter or digit, and a digit at the start, becomes _ and two hexadecimal digits.
 func Name(unit string) (string, error) {
 	service := strings.TrimSuffix(unit, ".service")

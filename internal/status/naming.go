@@ -10,7 +10,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// naming is this process's part in who owns the name. One goroutine uses it.
+// naming is this process's part in the ownership of the name. One goroutine uses
+// it.
 type naming struct {
 	conn  *dbus.Conn
 	name  string
@@ -19,8 +20,8 @@ type naming struct {
 	let   func() // lets this process end; nil: nothing holds it
 }
 
-// queue asks for the name without taking it from anybody: whoever owns it is
-// main, or was the last to be.
+// queue asks for the name without taking it from its owner, which is main, or was
+// the last to be.
 func (n *naming) queue(ctx context.Context) error {
 	return n.request(ctx, dbus.NameFlagAllowReplacement)
 }
@@ -45,7 +46,7 @@ func (n *naming) request(ctx context.Context, flags dbus.RequestNameFlags) error
 	return nil
 }
 
-// heard takes what the bus says of the name.
+// heard takes the bus's signals about the name.
 func (n *naming) heard(s *dbus.Signal) {
 	if s.Sender != "org.freedesktop.DBus" || len(s.Body) != 1 || s.Body[0] != n.name {
 		return

@@ -15,7 +15,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Introspection is what Introspect returns: the reference of the interface.
+// Introspection is the answer of Introspect: the reference of the interface.
 //
 //go:embed introspection.xml
 var Introspection string
@@ -54,7 +54,7 @@ func newObject(svc *reload.Service, unit string) *object {
 	}
 }
 
-// unit is what is known of the unit.
+// unit returns the known facts about the unit.
 func (o *object) unit() facts {
 	if f := o.facts.Load(); f != nil {
 		return *f
@@ -94,7 +94,7 @@ func (o *object) exportOn(ctx context.Context, conn *dbus.Conn) error {
 }
 
 // answering is how long a generation that drains stays after it has made up an
-// answer: godbus writes it a moment later, and nobody tells when.
+// answer: godbus writes it a moment later, and does not say when.
 const answering = 100 * time.Millisecond
 
 // enter lets a call wait, in one of the places of room, until leave is called or its
@@ -117,16 +117,16 @@ func (o *object) enter(who *callers, sender dbus.Sender, room chan struct{}) (ct
 }
 
 // take takes a place of room, or refuses.
-func take(room chan struct{}, what string) *dbus.Error {
+func take(room chan struct{}, calls string) *dbus.Error {
 	select {
 	case room <- struct{}{}:
 		return nil
 	default:
-		return dbusError(errLimits, fmt.Errorf("%d %s already", cap(room), what))
+		return dbusError(errLimits, fmt.Errorf("%d %s already", cap(room), calls))
 	}
 }
 
-// verdict answers with what f returns.
+// verdict answers with the verdict that f returns.
 func (o *object) verdict(who *callers, sender dbus.Sender, room chan struct{}, f func(context.Context) (reload.Verdict, error)) (verdict.Record, *dbus.Error) {
 	ctx, leave, refusal := o.enter(who, sender, room)
 	if refusal != nil {

@@ -72,8 +72,9 @@ func store(value any, into any) error {
 	return dbus.Store([]any{known(value, reflect.TypeOf(into).Elem())}, into)
 }
 
-// known cuts off what is too much of a value for a variable of type t, and fills in what
-// is missing. godbus makes a []any of a D-Bus struct, and a [][]any of an array of them.
+// known cuts off surplus fields of a value for a variable of type t, and fills in
+// missing ones. godbus makes a []any of a D-Bus struct, and a [][]any of an array of
+// them.
 func known(value any, t reflect.Type) any {
 	switch t.Kind() {
 	case reflect.Slice:

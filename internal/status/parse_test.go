@@ -105,7 +105,7 @@ func FuzzParseCgroup(f *testing.F) {
 	})
 }
 
-// dbus-daemon reads what Policy writes, whatever the user's name.
+// dbus-daemon reads the output of Policy, whatever the user's name.
 func TestPolicy(t *testing.T) {
 	text, err := Policy(NamePrefix+"web", `we"b<`)
 	if err != nil {
@@ -151,7 +151,7 @@ func TestPolicy(t *testing.T) {
 		return // the policy is for root
 	}
 	b.startUnit("v1")
-	serving(t, b.client(), 1) // the name was allowed; what others may do is seen on a real system bus
+	serving(t, b.client(), 1) // the name was allowed; the rights of others are tested on a real system bus
 }
 
 func TestAnswers(t *testing.T) {
@@ -214,8 +214,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// A service of another version shows what it has: recorded answers to GetAll, as
-// busctl --json=short prints them.
+// A service of another version shows its own properties: recorded answers to
+// GetAll, as busctl --json=short prints them.
 func TestStateOfOtherVersions(t *testing.T) {
 	first := time.UnixMicro(1764076800000000)
 	released := State{

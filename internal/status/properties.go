@@ -48,7 +48,7 @@ func properties(now reload.Snapshot, unit facts) map[string]any {
 	}
 }
 
-// build is what `go version -m` says of this binary.
+// build is this binary's version and revision, as in `go version -m`.
 func build() (version, revision string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

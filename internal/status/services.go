@@ -29,8 +29,8 @@ func OpenBus(ctx context.Context, address string) (*Bus, error) {
 
 // OpenBusWith connects to a bus by a connection that open makes: that of another
 // machine, by `ssh HOST systemd-stdio-bridge` for instance. where names the bus in
-// errors. The Bus owns what open returns, and closes it, on error too. It ends with
-// ctx, or with Close.
+// errors. The Bus owns the connection that open returns, and closes it, on error
+// too. It ends with ctx, or with Close.
 func OpenBusWith(ctx context.Context, where string, open func(context.Context) (io.ReadWriteCloser, error)) (*Bus, error) {
 	raw, err := open(ctx)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// One connection lists the services, asks each, and is told of what happens to them.
+// One connection lists the services, asks each, and hears of their changes.
 func TestBus(t *testing.T) {
 	b := startBus(t, open)
 	all, err := OpenBus(t.Context(), b.address)
@@ -55,7 +55,7 @@ func TestBus(t *testing.T) {
 		t.Errorf("closing a client has closed the bus: %v", err)
 	}
 	if _, err := all.Client("no name"); !errors.Is(err, ErrNoName) {
-		t.Errorf("Client of what is no name: %v", err)
+		t.Errorf("Client of a text that is no name: %v", err)
 	}
 
 	b.stop()
@@ -111,7 +111,7 @@ func TestBusByBridge(t *testing.T) {
 	}
 }
 
-// What goes wrong on the way to a bus names it, and leaves nothing open.
+// An error on the way to a bus names it, and leaves nothing open.
 func TestOpenBusWithFails(t *testing.T) {
 	refused := errors.New("connection refused")
 	_, err := OpenBusWith(t.Context(), "the bus of web1", func(context.Context) (io.ReadWriteCloser, error) { return nil, refused })

@@ -11,8 +11,8 @@ import (
 // tenure is when this process became the main process; see the property MainSinceUSec.
 type tenure struct{ usec atomic.Uint64 }
 
-// follow takes note of it, until svc is over. It does so beside whoever talks to the
-// bus, which may not be there.
+// follow takes note of it, until svc is over. It does so beside the goroutine that
+// talks to the bus, which may not be there.
 func (t *tenure) follow(svc *reload.Service) {
 	changes, stop := svc.Watch()
 	defer stop()

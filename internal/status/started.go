@@ -53,8 +53,8 @@ func startedWith(systemd int, x units.Execution) started {
 
 func digest(value string) string { return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(value))) }
 
-// parseStarted reads what an earlier generation has noted, maybe one of another build; ok
-// is false if it has no settings, or none that this build understands.
+// parseStarted reads the note of an earlier generation, maybe one of another build; ok is
+// false if it has no settings, or none that this build understands.
 func parseStarted(text string) (s started, ok bool) {
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return started{}, false
@@ -62,7 +62,8 @@ func parseStarted(text string) (s started, ok bool) {
 	return s, s.Systemd > 0
 }
 
-// String has what there is room for, the shorter values first, and variables last.
+// String has as many values as there is room for, the shorter ones first, and
+// variables last.
 func (s started) String() string {
 	for longest := 64; ; longest /= 2 {
 		short := s

@@ -24,9 +24,9 @@ func ownUnit() (unit string, user bool, err error) {
 	return unit, user, nil
 }
 
-// parseCgroup finds the service in the text of /proc/self/cgroup, see cgroups(7).
-// A manager of a user is a service itself, user@UID.service; what is below it is
-// the user's. Below a service there may be cgroups of its own (Delegate=).
+// parseCgroup finds the service in the text of /proc/self/cgroup, see cgroups(7). A
+// manager of a user is a service itself, user@UID.service; units below it are the
+// user's. Below a service there may be cgroups of its own (Delegate=).
 func parseCgroup(text string) (unit string, user, ok bool) {
 	for line := range strings.Lines(text) {
 		_, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")

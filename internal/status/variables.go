@@ -10,7 +10,7 @@ import (
 	"github.com/instar-project/instar/internal/units"
 )
 
-// note notes what a source sets, if it can be read.
+// note notes the variables of a source, if it can be read.
 func (s *started) note(source units.Variables) {
 	if source.Err != nil {
 		return
@@ -30,21 +30,21 @@ func (s *started) setVariables(path string, names map[string]string) {
 	s.Variables[path] = names
 }
 
-// bySystemd are the variables that systemd sets itself where the unit does not: what
-// the unit no longer says of them is not known here.
+// bySystemd are the variables that systemd sets itself where the unit does not:
+// their values are not known here once the unit no longer sets them.
 var bySystemd = strings.Fields("PATH LANG USER LOGNAME HOME SHELL TERM")
 
-// unread is the source of what was set by files that could not be read at the start, as
-// far as it is known: what is left when all others have had theirs.
+// unread is the source of variables from files that could not be read at the start, as
+// far as they are known: those that no other source sets.
 const unread = "?"
 
-// systemdSets matches what systemd sets for a service by itself; see "Environment
-// Variables in Spawned Processes" in systemd.exec(5).
+// systemdSets matches variables that systemd sets for a service by itself; see
+// "Environment Variables in Spawned Processes" in systemd.exec(5).
 var systemdSets = regexp.MustCompile(`^(INVOCATION_ID|JOURNAL_STREAM|LOG_NAMESPACE|NOTIFY_SOCKET|MAINPID|MANAGERPID.*|` +
 	`SYSTEMD_.*|FDSTORE|PIDFILE|[A-Z]+_DIRECTORY|LISTEN_.*|WATCHDOG_.*|MEMORY_PRESSURE_.*|TRIGGER_.*|MONITOR_.*|XDG_.*|INSTAR_.*)$`)
 
-// noteUnread notes what of own, which this process was started with, must be from files
-// that cannot be read, if there are any.
+// noteUnread notes the variables of own, this process's at its start, that must be from
+// files that cannot be read, if there are any.
 func (s *started) noteUnread(own []string, x units.Execution) {
 	if !slices.ContainsFunc(x.Variables(), func(source units.Variables) bool { return source.Err != nil }) {
 		return
@@ -66,11 +66,11 @@ func (s *started) noteUnread(own []string, x units.Execution) {
 	s.setVariables(unread, names)
 }
 
-// follow is the environment of a successor: own, less what the unit has set for this
-// process, and with what it sets now. then is the note for the successor. If a file cannot
-// be read, a variable that may be from there stays as it is: all but those that another
-// source is known to have set. doubtful says which of them another source sets otherwise
-// now, a line each.
+// follow is the environment of a successor: own, less the variables that the unit has set
+// for this process, and with those that it sets now. then is the note for the successor.
+// If a file cannot be read, a variable that may be from there stays as it is: all but
+// those that another source is known to have set. doubtful says which of them another
+// source sets otherwise now, a line each.
 func (s started) follow(own []string, now []units.Variables, unset []string) (environ []string, then started, doubtful []string) {
 	then = started{Systemd: s.Systemd, Settings: s.Settings}
 	hidden := make(map[string]bool) // the files that cannot be read
@@ -127,7 +127,8 @@ func (s started) follow(own []string, now []units.Variables, unset []string) (en
 }
 
 // otherVariables says which variables the sources set otherwise now than they did, a line
-// for each source. Of a file that was not read before, own tells what it has set.
+// for each source. For a file that was not read before, own tells the variables that it
+// has set.
 func (s started) otherVariables(now []units.Variables, own []string) []string {
 	all := []string{}
 	report := func(path string, names []string) {

@@ -31,22 +31,22 @@ func TestFollow(t *testing.T) {
 		doubts string
 	}{
 		{
-			"the unit's variables are what it says now",
+			"the unit's variables have their present values",
 			seen(source("", "KEPT=1", "LANG=C", "OLD=1")),
 			[]units.Variables{source("", "KEPT=2", "NEW=1"), source("/etc/x", "KEPT=3", "GONE=1", "HERE=1")},
 			[]string{"GONE", "HERE=2", "LAST=1"},
 			[]string{"PATH=/bin", "INVOCATION_ID=1", "LANG=C", "TOKEN=one", "NEW=1", "KEPT=3", "HERE=1"}, "[]",
 		}, {
-			"what a file has set goes with the file",
+			"a file's variables go with the file",
 			seen(source("/etc/x", "OLD=1", "KEPT=1")), nil, nil,
 			[]string{"PATH=/bin", "INVOCATION_ID=1", "LANG=C", "TOKEN=one", "LAST=1"}, "[]",
 		}, {
-			"what a file that cannot be read has set stays",
+			"an unreadable file's variables stay",
 			seen(source("", "OLD=1", "KEPT=1"), source("/secret", "TOKEN=one")),
 			[]units.Variables{source("", "KEPT=2", "PATH=/opt"), unreadable}, nil,
 			[]string{"INVOCATION_ID=1", "LANG=C", "TOKEN=one", "LAST=1", "KEPT=2", "PATH=/opt"}, "[]",
 		}, {
-			"and overrides what others set, though it was never read",
+			"and override those of others, though it was never read",
 			seen(source("", "TOKEN=default", "OLD=1", "KEPT=1")),
 			[]units.Variables{source("", "TOKEN=default", "KEPT=2"), unreadable}, nil,
 			[]string{"PATH=/bin", "INVOCATION_ID=1", "LANG=C", "TOKEN=one", "LAST=1", "KEPT=2"}, "[]",
@@ -60,7 +60,7 @@ func TestFollow(t *testing.T) {
 		if !slices.Equal(got, c.want) || fmt.Sprint(doubtful) != c.doubts {
 			t.Errorf("%s: %q, %q, want %q, %s", c.name, got, doubtful, c.want, c.doubts)
 		}
-		// What holds for the successor holds for its own.
+		// Its own successor gets the same.
 		again, _, doubtful := then.follow(got, c.now, c.unset)
 		slices.Sort(again)
 		if slices.Sort(got); !slices.Equal(again, got) || fmt.Sprint(doubtful) != c.doubts {
@@ -69,8 +69,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// What only a file that cannot be read can have set goes when it can be read and does not
-// set it any more.
+// A variable that only an unreadable file can have set goes when the file can be read and
+// does not set it any more.
 func TestNoteUnread(t *testing.T) {
 	own := []string{"PATH=/bin", "INVOCATION_ID=1", "STATE_DIRECTORY=/var/lib/x", "PASSED=1", "MODE=one", "TOKEN=one", "OLD=there"}
 	x := units.Execution{

@@ -19,11 +19,11 @@ var ErrNoAnalyze = errors.New("systemd-analyze is not installed")
 // one runs it in another place.
 type Runner func(ctx context.Context, name string, args ...string) *exec.Cmd
 
-// Analyze has `systemd-analyze verify` look at unit files and returns what it
-// says, as findings of the rule "systemd-analyze". files are paths where run
-// runs things; nil stands for [exec.CommandContext].
+// Analyze runs `systemd-analyze verify` on unit files and returns its output as
+// findings of the rule "systemd-analyze". files are paths where run runs things;
+// nil stands for [exec.CommandContext].
 //
-// The tool is that of the systemd there, so that what it says may differ from
+// The tool belongs to the installed systemd, so its findings may differ from
 // version to version. The error has [ErrNoAnalyze] when there is none.
 func Analyze(ctx context.Context, run Runner, scope Scope, files ...string) ([]Finding, error) {
 	if run == nil {
@@ -70,7 +70,7 @@ var (
 	analyzeUnit     = regexp.MustCompile(`^([^/:\s]+\.[a-z]+): (.+)$`)
 )
 
-// parseAnalyze reads what systemd-analyze verify writes to stderr.
+// parseAnalyze reads the stderr of systemd-analyze verify.
 func parseAnalyze(said string) []Finding {
 	var findings []Finding
 	for line := range strings.Lines(said) {
@@ -95,8 +95,8 @@ func parseAnalyze(said string) []Finding {
 	return Merge(findings)
 }
 
-// analyzeSeverity goes by the words that systemd uses: what it ignores or puts
-// up with is no failure.
+// analyzeSeverity goes by systemd's words: a line that it ignores or puts up with
+// is no failure.
 func analyzeSeverity(line string) Severity {
 	line = strings.ToLower(line)
 	switch {

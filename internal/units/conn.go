@@ -24,7 +24,7 @@ var ErrNoBus = errors.New("no bus")
 // goroutines. One that the bus has closed stays closed: every method fails then,
 // and the caller dials again.
 type Conn struct {
-	systemd *systemd.Conn // what go-systemd knows
+	systemd *systemd.Conn // for the calls that go-systemd has
 	bus     *dbus.Conn    // the rest; one of the two that go-systemd has, and owns
 	signals *dbus.Conn    // the other one
 	where   string        // for errors
@@ -64,8 +64,8 @@ func Dial(ctx context.Context, scope Scope) (*Conn, error) {
 }
 
 // DialWith connects to a bus by connections that open makes: those of another
-// machine, by `ssh HOST systemd-stdio-bridge` for instance. It calls open
-// twice. The Conn owns what open returns, and closes it, on error too.
+// machine, by `ssh HOST systemd-stdio-bridge` for instance. It calls open twice.
+// The Conn owns the connections that open returns, and closes them, on error too.
 func DialWith(ctx context.Context, open func(ctx context.Context) (io.ReadWriteCloser, error)) (*Conn, error) {
 	return dial(ctx, "bus", open)
 }

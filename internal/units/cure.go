@@ -12,12 +12,12 @@ import (
 // of their names, and this one is to have the last word, after override.conf too.
 const CureName = "zz-instar.conf"
 
-// Cure makes the drop-ins that cure what [Verify] finds, as far as a line in a unit can,
-// each named as "web.service.d/zz-instar.conf", and returns what they leave. What
-// earlier drop-ins of that name say is made anew: a pair that needs none gets none.
+// Cure makes the drop-ins that cure the findings of [Verify], as far as a line in a unit
+// can, each named as "web.service.d/zz-instar.conf", and returns the remaining findings.
+// It replaces earlier drop-ins of that name: a pair that needs none gets none.
 //
-// What depends on the program, such as the name that it asks for a socket by, is left
-// to people.
+// Findings that depend on the program, such as the name by which it asks for a
+// socket, are left to people.
 func Cure(p Pair, o Options) (dropIns []File, rest []Finding) {
 	before := Pair{Service: uncured(p.Service), SameUser: p.SameUser, Running: p.Running}
 	for _, s := range p.Sockets {
@@ -53,7 +53,7 @@ func Cure(p Pair, o Options) (dropIns []File, rest []Finding) {
 // byHand are the rules whose line has to fit the program.
 var byHand = []string{"fd-name", "fd-name-reserved", "fd-name-duplicate"}
 
-// uncured is a unit without what an earlier Cure says in it.
+// uncured is a unit without the lines of an earlier Cure.
 func uncured(u *Unit) *Unit {
 	c := *u
 	c.Directives = slices.DeleteFunc(slices.Clone(u.Directives), func(d Directive) bool { return filepath.Base(d.File) == CureName })
@@ -73,8 +73,8 @@ func (p Pair) unit(name string) *Unit {
 // cure is the drop-in of one unit in the making.
 type cure struct{ settings []cureSetting }
 
-// cureSetting is what holds for a setting: one line, or for one that adds up, all of
-// them, or what is added.
+// cureSetting is the cure of a setting: one line, or for one that adds up, all
+// lines, or those to add.
 type cureSetting struct {
 	section, name string
 	lines         []string
@@ -109,7 +109,7 @@ func (c *cure) add(u *Unit, f Finding) bool {
 	}
 	s.lines = lines
 	s.rules = append(s.rules, f.Rule)
-	// It becomes a comment, and may quote what no line of a comment can have in it.
+	// It becomes a comment, and may quote characters that a comment must not have.
 	why := strings.Join(strings.FieldsFunc(f.Reason, unicode.IsControl), " ")
 	if !slices.Contains(s.why, why) {
 		s.why = append(s.why, why)

@@ -11,7 +11,7 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // parseEnvironmentFile reads a file of EnvironmentFile=, see systemd.exec(5), as
 // systemd does (src/basic/env-file.c): it gives "NAME=value" for each assignment, and
-// skips what is none.
+// skips other lines.
 func parseEnvironmentFile(text string) []string {
 	var all []string
 	for text != "" {
@@ -34,10 +34,10 @@ func parseEnvironmentFile(text string) []string {
 	return all
 }
 
-// environmentValue reads what follows '=', which may go over several lines.
+// environmentValue reads the value after '=', which may go over several lines.
 func environmentValue(text string) (value, rest string) {
 	var b strings.Builder
-	trim := 0 // what of b is not to be trimmed at the end: quotes keep spaces
+	trim := 0 // length of b that stays when its end is trimmed: quotes keep spaces
 	begun := false
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -64,8 +64,8 @@ func environmentValue(text string) (value, rest string) {
 	return trimmed(b.String(), trim), ""
 }
 
-// quoted takes what is within quotes, and returns how much of text that is, the
-// closing quote included.
+// quoted takes the text within quotes, and returns its length, the closing quote
+// included.
 func quoted(b *strings.Builder, text string, quote byte) int {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -88,7 +88,8 @@ func quoted(b *strings.Builder, text string, quote byte) int {
 	return len(text)
 }
 
-// trimmed is s without spaces at its end, but for what has to stay.
+// trimmed is s without spaces at its end; the first bytes stay, as many as stays
+// says.
 func trimmed(s string, stays int) string {
 	return s[:stays] + strings.TrimRight(s[stays:], " \t\r")
 }

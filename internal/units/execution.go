@@ -157,17 +157,17 @@ func (p properties) since(name string) time.Duration {
 	return time.Duration(usec) * time.Microsecond
 }
 
-// Variables are what one source sets, each "NAME=value": Environment= where Path is "", or
-// a file of EnvironmentFile=. Err is why the file cannot be read, as may well be in the
-// sandbox of a service: what it sets is not known.
+// Variables are the variables that one source sets, each "NAME=value": Environment= where
+// Path is "", or a file of EnvironmentFile=. Err says why the file cannot be read, which
+// is common in the sandbox of a service: its variables are not known then.
 type Variables struct {
 	Path        string
 	Assignments []string
 	Err         error
 }
 
-// Variables are what Environment= and each file of EnvironmentFile= set, in that order:
-// of two that set a variable the last one counts.
+// Variables returns the variables of Environment= and of each file of EnvironmentFile=,
+// in that order: the last assignment of a variable counts.
 func (e Execution) Variables() []Variables {
 	all := []Variables{{Assignments: e.Environment}}
 	for _, f := range e.EnvironmentFiles {
@@ -189,7 +189,7 @@ func (e Execution) Variables() []Variables {
 	return all
 }
 
-// errOwnRoot is why a service does not read what systemd reads.
+// errOwnRoot is the reason why a service does not read a file that systemd reads.
 var errOwnRoot = errors.New("it is outside of the service's own root (RootDirectory= or RootImage=)")
 
 // readFile reads a file as systemd does, from within the service. The error has no path.

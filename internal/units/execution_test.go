@@ -112,8 +112,8 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// What systemd makes of testdata/environment/odd.env, which has much of this, is seen
-// in integration.
+// A test in integration compares with systemd on testdata/environment/odd.env, which
+// has much of this.
 var environmentFiles = []struct {
 	text string
 	want []string

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// filter tells what a setting of systemd.exec(5) allows that is a list of words
-// to allow or, after '~', to deny: SystemCallFilter=, RestrictAddressFamilies=.
-// members are what a word such as @process stands for. systemd takes the first
-// line's kind for that of the whole list; lines of the other kind take away.
+// filter evaluates a setting of systemd.exec(5) that is a list of words to allow
+// or, after '~', to deny: SystemCallFilter=, RestrictAddressFamilies=. members
+// returns the words that a word such as @process stands for. systemd takes the
+// first line's kind for that of the whole list; lines of the other kind take away.
 func filter(lines []Directive, members func(word string) []string) (allows func(string) bool) {
 	if len(lines) == 0 {
 		return func(string) bool { return true }

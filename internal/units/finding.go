@@ -31,7 +31,7 @@ func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 
 // Finding is one thing that [Verify], [Parse] or [Analyze] has to say.
 type Finding struct {
-	Rule      string   // its ID, see [Rules]; "systemd-analyze" for what that tool says
+	Rule      string   // its ID, see [Rules]; "systemd-analyze" for a finding of that tool
 	Severity  Severity //
 	Unit      string   // "web.service"
 	File      string   // the unit file or drop-in; "" for a live unit and for a line that is missing

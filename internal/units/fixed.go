@@ -12,8 +12,8 @@ import (
 // FixedSettings are the directives of [Service] that only a start applies: those that a
 // process gets from systemd and has until it ends, so that its successor, which comes out
 // of it, has them too; and commands that a reload does not run. ExecStart=, the
-// environment, WorkingDirectory=, and what systemd applies to a running unit (see
-// systemctl set-property) are not among them.
+// environment, WorkingDirectory=, and settings that systemd applies to a running unit
+// (see systemctl set-property) are not among them.
 func FixedSettings() []string {
 	var all []string
 	for _, directive := range fixedProperties {
@@ -23,8 +23,8 @@ func FixedSettings() []string {
 	return slices.Compact(all)
 }
 
-// fixedProperties are the directives by the D-Bus properties that show them. What a
-// version of systemd does not have it leaves out.
+// fixedProperties are the directives by the D-Bus properties that show them. A
+// version of systemd leaves out those that it does not have.
 var fixedProperties = func() map[string]string {
 	all := map[string]string{
 		"TimerSlackNSec": "TimerSlackNSec", "WatchdogUSec": "WatchdogSec",

@@ -33,10 +33,10 @@ func (u *Unit) hidden(program string) (at Directive, how string) {
 	return u.notExecutable(program)
 }
 
-// pinned says which line ties the program to the file that is there now, and
-// what to write instead; "" if none does. A mount of a file stays with that file
-// when another takes its name. (Where the mount is on top of the very name, the
-// rename takes it away: no harm.)
+// pinned finds the line that ties the program to the file that is there now, and
+// the line to write instead; "" if none does. A mount of a file stays with that
+// file when another takes its name. (Where the mount is on top of the very name,
+// the rename takes it away: no harm.)
 func (u *Unit) pinned(program string) (at Directive, write string) {
 	if d, bound := u.bound(program); bound {
 		source, target := bind(d.Value)
@@ -57,10 +57,10 @@ func (u *Unit) pinned(program string) (at Directive, write string) {
 	return Directive{}, ""
 }
 
-// covered is hidden without what bind mounts bring back.
+// covered is hidden without the paths that bind mounts bring back.
 func (u *Unit) covered(program string) (at Directive, how string) {
 	for _, h := range []struct {
-		name, other string // what hides besides "yes"
+		name, other string // the other value that hides, besides "yes"
 		folders     []string
 	}{
 		{"ProtectHome", "tmpfs", []string{"/home", "/root", "/run/user"}},

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What this process listens on is found by its address, and nothing else is.
+// Exactly the sockets that this process listens on are found by their addresses.
 func TestListening(t *testing.T) {
 	folder := t.TempDir()
 	want := map[Listening]bool{}
@@ -63,7 +63,7 @@ func TestListening(t *testing.T) {
 	}
 }
 
-// free is a port that the kernel would not pick, and that nobody has.
+// free is an unused port that the kernel would not pick.
 func free(t *testing.T, host string) string {
 	t.Helper()
 	for port := 20000; port < 30000; port++ {

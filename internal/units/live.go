@@ -8,9 +8,9 @@ import (
 )
 
 // Pair reads a service and its sockets as the running systemd has them, drop-ins
-// and defaults included, for [Verify]. Findings about it have no file and no
-// line. What the manager has not loaded since the files changed is not seen:
-// see Status.NeedDaemonReload.
+// and defaults included, for [Verify]. Findings about it have no file and no line.
+// It does not see changes of the files that the manager has not loaded: see
+// Status.NeedDaemonReload.
 //
 // The error has [ErrNotFound] when systemd knows no such service.
 func (c *Conn) Pair(ctx context.Context, service string) (Pair, error) {

@@ -67,7 +67,7 @@ func TestLoad(t *testing.T) {
 }
 
 // A template and its instances: specifiers in the names of units and of sockets mean
-// what systemd takes them for.
+// the same as for systemd.
 func TestLoadTemplate(t *testing.T) {
 	folder := t.TempDir()
 	for name, text := range map[string]string{

@@ -7,7 +7,7 @@ import (
 )
 
 // registersSession reports whether the PAM stack of that name opens a session of
-// systemd-logind, as far as root tells: what is not known does.
+// systemd-logind, as far as root tells; an unknown stack does.
 func registersSession(root fs.FS, stack string) bool {
 	const deepest = 8 // of files that include files
 	return stackHas(root, stack, "pam_systemd.so", deepest)

@@ -231,7 +231,7 @@ func readCommands(v any) []string {
 	return lines
 }
 
-// readFilter is of (bas): whether the words are what is allowed, or what is not.
+// readFilter reads (bas): whether the words are allowed or denied, and the words.
 func readFilter(v any) []string {
 	parts, _ := v.([]any)
 	if len(parts) != 2 {
@@ -241,7 +241,7 @@ func readFilter(v any) []string {
 	words, _ := parts[1].([]string)
 	switch list := strings.Join(words, " "); {
 	case allow && list == "":
-		return []string{"none"} // no filter at all is an empty list of what is not allowed
+		return []string{"none"} // an empty list of denied words is no filter at all
 	case allow:
 		return []string{list}
 	case list == "":

@@ -12,20 +12,19 @@ type Rule struct {
 	ID       string // "kill-mode"
 	Severity Severity
 	Man      string // "systemd.kill(5)"
-	Summary  string // what is asked for, in a few words
+	Summary  string // the demand, in a few words
 	live     bool   // it compares with Pair.Running, see VerifyRunning
 
 	check func(p Pair, o Options, report reporter)
 }
 
-// reporter takes what a rule finds: the unit and the line, why, and the line to
+// reporter takes a finding of a rule: the unit and the line, why, and the line to
 // write instead ("" when there is none).
 type reporter func(u *Unit, at Directive, reason, write string)
 
-// Rules are all rules, in the order of a service's life: what it is, what it
-// starts and how it ends, its sockets, limits, upgrades and what they leave as it
-// was, its store, its sandbox,
-// and how it runs.
+// Rules are all rules, in the order of a service's life: its type, its commands,
+// its end, its sockets, limits and upgrades, the settings that these do not change,
+// its store, its sandbox, and how it runs.
 func Rules() []Rule {
 	var all []Rule
 	for _, group := range [][]Rule{
@@ -37,7 +36,7 @@ func Rules() []Rule {
 	return all
 }
 
-// Options are what [Verify] cannot see in the units. The zero value is a
+// Options are the facts that [Verify] cannot see in the units. The zero value is a
 // service with the defaults of package reload that keeps nothing in the store.
 type Options struct {
 	// ReadyTimeout and DrainTimeout are those of the service's reload.Config.
@@ -60,8 +59,8 @@ type Options struct {
 	Helper string
 
 	// Root is the file system of the machine that is to run the units, such as
-	// os.DirFS("/"), for what a unit names: scripts, links, who may read a file. Nil:
-	// not known, and not judged.
+	// os.DirFS("/"), for the files that a unit names: scripts, links, permissions.
+	// Nil: not known, and not judged.
 	Root fs.FS
 }
 
@@ -69,10 +68,9 @@ type Options struct {
 // $FDSTORE, and with Type=notify-reload as it is used here.
 const Lowest = 254
 
-// Verify looks at a service and its sockets, and returns what gets in the way of
-// upgrades, the worst first; nothing when all is well. It does not look at
-// the bus or the clock, nor at files but in
-// Options.Root.
+// Verify looks at a service and its sockets, and returns the settings that get in
+// the way of upgrades, the worst first; nothing when all is well. It does not look
+// at the bus or the clock, nor at files but in Options.Root.
 func Verify(p Pair, o Options) []Finding {
 	if o.ReadyTimeout == 0 {
 		o.ReadyTimeout = limits.ReadyTimeout
@@ -102,12 +100,12 @@ func Verify(p Pair, o Options) []Finding {
 	return Merge(findings)
 }
 
-// onService makes a check of what looks at the service alone.
+// onService makes a check that looks at the service alone.
 func onService(check func(u *Unit, o Options, report reporter)) func(Pair, Options, reporter) {
 	return func(p Pair, o Options, report reporter) { check(p.Service, o, report) }
 }
 
-// onSocket makes a check of what looks at each socket alone.
+// onSocket makes a check that looks at each socket alone.
 func onSocket(check func(u *Unit, report reporter)) func(Pair, Options, reporter) {
 	return func(p Pair, _ Options, report reporter) {
 		for _, u := range p.Sockets {

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// What the command lines start.
+// Rules for the command lines.
 var execRules = []Rule{{
 	ID: "exec-start-argv0", Severity: Error, Man: "systemd.service(5)",
 	Summary: "ExecStart= without '@'",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		d, _ := u.last("Service", "ExecStart")
 		if c := parseCommand(d.Value); strings.Contains(c.prefix, "@") {
-			report(u, d, "'@' hides the program's path behind an argv[0] of its own, and an upgrade does not know what to start (unless the service sets reload.Config.Executable)",
+			report(u, d, "'@' hides the program's path behind an argv[0] of its own, so an upgrade cannot find the program (unless the service sets reload.Config.Executable)",
 				"ExecStart="+strings.ReplaceAll(c.prefix, "@", "")+quoteWords(append([]string{c.path}, c.argv[min(1, len(c.argv)):]...)))
 		}
 	}),
@@ -32,7 +32,7 @@ var execRules = []Rule{{
 			script++
 		}
 		argv[script] = "exec " + argv[script]
-		report(u, d, fmt.Sprintf("without exec it is up to %s whether it stays between systemd and the program, which then gets neither the sockets nor the reload", by),
+		report(u, d, fmt.Sprintf("without exec %s may stay between systemd and the program, which then gets neither the sockets nor the reload", by),
 			"ExecStart="+strings.ReplaceAll(parseCommand(d.Value).prefix, "@", "")+quoteWords(argv))
 	}),
 }, {
@@ -59,13 +59,13 @@ var execRules = []Rule{{
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		for _, name := range []string{"ExecCondition", "ExecStartPre", "ExecStartPost"} {
 			for _, d := range u.list("Service", name) {
-				report(u, d, fmt.Sprintf("%s= runs when systemd starts the service, and not at an upgrade: let the program do what each version needs, or check it, in reload.Config.Preflight", name), "")
+				report(u, d, fmt.Sprintf("%s= runs when systemd starts the service, and not at an upgrade: let the program do the work that each version needs, or check for it in reload.Config.Preflight", name), "")
 			}
 		}
 	}),
 }}
 
-// starts is what ExecStart= says, without prefixes and, after '@', argv[0].
+// starts is the command of ExecStart=, without prefixes and, after '@', argv[0].
 func (u *Unit) starts() (at Directive, argv []string) {
 	at, _ = u.last("Service", "ExecStart")
 	c := parseCommand(at.Value)

@@ -7,8 +7,8 @@ import (
 )
 
 // systemd's defaults for how often a unit may start, see systemd.unit(5) and
-// systemd.socket(5). system.conf may change the first two; it is rarely made
-// to, and a live unit says what it is.
+// systemd.socket(5). system.conf may change the first two; that is rare, and a live
+// unit has the values.
 const (
 	defaultStartInterval   = "10s"
 	defaultStartBurst      = 5
@@ -17,13 +17,13 @@ const (
 	defaultRestartSec      = "100ms"
 )
 
-// What ends a service for good that fails for a while.
+// Rules for limits that end a service for good after it has failed for a while.
 var limitRules = []Rule{{
 	ID: "restart", Severity: Hint, Man: "systemd.service(5)",
 	Summary: "Restart=always",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if d, _ := u.last("Service", "Restart"); d.Value != "always" && d.Value != "on-failure" {
-			report(u, d, "after a crash the service stays down until somebody connects", "Restart=always")
+			report(u, d, "after a crash the service stays down until a client connects", "Restart=always")
 		}
 	}),
 }, {

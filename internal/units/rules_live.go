@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What is wrong with a service as it runs: Pair.Running against the units.
+// Rules for a service as it runs: Pair.Running against the units.
 var liveRules = []Rule{{
 	ID: "socket-stale", Severity: Error, Man: "systemd.socket(5)", live: true,
 	Summary: "sockets as the .socket units have them now",
@@ -22,14 +22,14 @@ var liveRules = []Rule{{
 			stale(p.unit(name), Directive{}, "it is not active, and systemd holds no socket for the next start of %s", p.Service.Name)
 		}
 		for _, l := range p.Running.Gone {
-			stale(p.unitOf(l), Directive{}, "%s is not there any more: nobody reaches the service there", l.Address)
+			stale(p.unitOf(l), Directive{}, "%s is gone: no client reaches the service there", l.Address)
 		}
 		for _, l := range p.Running.Replaced {
-			stale(p.unitOf(l), Directive{}, "%s is another socket now: nobody reaches the service there", l.Address)
+			stale(p.unitOf(l), Directive{}, "%s is another socket now: no client reaches the service there", l.Address)
 		}
 		for _, l := range p.Running.Dropped {
 			if u := p.unitOf(l); !inactive(u) {
-				stale(u, Directive{}, "systemd has closed its copy of %s %s, as the unit was edited: after a crash nobody listens there", l.Network, l.Address)
+				stale(u, Directive{}, "systemd has closed its copy of %s %s, as the unit was edited: after a crash no process listens there", l.Network, l.Address)
 			}
 		}
 		if p.Running.Sockets == nil || p.Running.Status.MainPID == 0 {
@@ -56,7 +56,7 @@ var liveRules = []Rule{{
 		}
 		for _, l := range left {
 			if u := p.unitOf(l); l.Address != "" && l.Network != "vsock" && !inactive(u) && !slices.Contains(p.Running.Dropped, l) {
-				stale(u, Directive{}, "the running service has %s %s, and no .socket unit has it now: after a crash nobody listens there", l.Network, l.Address)
+				stale(u, Directive{}, "the running service has %s %s, and no .socket unit has it now: after a crash no process listens there", l.Network, l.Address)
 			}
 		}
 	},
@@ -83,7 +83,7 @@ var liveRules = []Rule{{
 	Summary: "no STOPPING=1 but the main process's",
 	check: func(p Pair, _ Options, report reporter) {
 		if r := p.Running; r != nil && r.Serving && r.Status.Active == "deactivating" && r.Status.Sub == "stop-sigterm" && r.Status.Job == nil {
-			report(p.Service, Directive{}, "systemd is stopping the service, which serves, and nobody has asked for it: a process of the service has said STOPPING=1, and at the end of TimeoutStopSec= systemd kills them all; only the library may say that, and the program must not after Serve has returned", "")
+			report(p.Service, Directive{}, "systemd is stopping a service that serves, without a request: a process of the service has sent STOPPING=1, and at the end of TimeoutStopSec= systemd kills them all; leave STOPPING=1 to the library, and send nothing after Serve has returned", "")
 		}
 	},
 }}
@@ -101,8 +101,8 @@ func VerifyRunning(p Pair, o Options) []Finding {
 	return slices.DeleteFunc(Verify(p, o), func(f Finding) bool { return !live[f.Rule] })
 }
 
-// listens is the socket that a Listen… line of a socket unit is about, as the running
-// service would say it; ok is false for what is no socket, and where that is not known.
+// listens is the socket of a Listen… line, as the running service would report it; ok
+// is false if it is no socket, or not known.
 func (u *Unit) listens(d Directive) (l Listening, ok bool) {
 	kinds := map[string][2]string{
 		"ListenStream": {"tcp", "unix"}, "ListenDatagram": {"udp", "unixgram"}, "ListenSequentialPacket": {"", "unixpacket"},

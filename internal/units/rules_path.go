@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// What takes the path of a Unix socket away. systemd binds it once, when the .socket
-// starts; without its path nobody reaches the socket, and systemd does not notice.
+// Rules for settings that remove the path of a Unix socket. systemd binds it once,
+// when the .socket starts; without its path no client reaches the socket, and
+// systemd does not notice.
 var pathRules = []Rule{{
 	ID: "socket-path", Severity: Error, Man: "systemd.exec(5)",
 	Summary: "paths of sockets that stay",

@@ -15,7 +15,7 @@ var reloadRules = []Rule{{
 	Summary: "ReloadSignal=SIGHUP",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if d, ok := u.last("Service", "ReloadSignal"); ok && signalName(d.Value) != "SIGHUP" {
-			report(u, d, fmt.Sprintf("the service upgrades at SIGHUP; it does not hear %s, or dies of it", d.Value), "ReloadSignal=SIGHUP")
+			report(u, d, fmt.Sprintf("the service upgrades at SIGHUP; it ignores %s, or dies of it", d.Value), "ReloadSignal=SIGHUP")
 		}
 	}),
 }, {
@@ -26,7 +26,7 @@ var reloadRules = []Rule{{
 			if c := parseCommand(d.Value); signalSent(append([]string{c.path}, c.argv...)) == "" {
 				continue
 			}
-			report(u, d, "systemd sends the reload signal itself: a second one makes a second upgrade, or fails the reload because the process it was for has gone", "ExecReload=")
+			report(u, d, "systemd sends the reload signal itself: a second one causes a second upgrade, or fails the reload because its process has gone", "ExecReload=")
 		}
 	}),
 }, {
@@ -50,7 +50,7 @@ var reloadRules = []Rule{{
 			}
 		}
 		phase := map[string]string{"ExecReload": "reload", "ExecReloadPost": "post"}[ignored.Name]
-		report(u, ignored, "nothing answers for the upgrade: systemctl reload succeeds when it has failed, and whoever deploys takes the old version for the new one",
+		report(u, ignored, "systemctl reload succeeds although the upgrade has failed, so a deployment takes the old version for the new one",
 			fmt.Sprintf("%s=+%s --phase=%s %%n", ignored.Name, quote([]string{o.Helper, "reload-verdict"}), phase))
 	}),
 }, {
@@ -62,7 +62,7 @@ var reloadRules = []Rule{{
 		}
 		for _, d := range slices.Concat(u.list("Service", "ExecReload"), u.list("Service", "ExecReloadPost")) {
 			if c := parseCommand(d.Value); slices.Contains(c.argv, "reload-verdict") && !strings.ContainsAny(c.prefix, "+-") {
-				report(u, d, "where somebody has emptied /tmp, the folder of PrivateTmp= is gone and the helper cannot start (226/NAMESPACE): systemctl reload fails although the upgrade has succeeded", d.Name+"=+"+d.Value)
+				report(u, d, "if /tmp has been emptied, the folder of PrivateTmp= is gone and the helper cannot start (226/NAMESPACE): systemctl reload fails although the upgrade has succeeded", d.Name+"=+"+d.Value)
 			}
 		}
 	}),

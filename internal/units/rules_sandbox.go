@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What a sandbox must leave open.
+// Rules for a sandbox that forbids too much.
 var sandboxRules = []Rule{{
 	ID: "system-call-filter", Severity: Error, Man: "systemd.exec(5)",
 	Summary: "the system calls that start a successor",
@@ -16,7 +16,7 @@ var sandboxRules = []Rule{{
 			return
 		}
 		allows := filter(lines, systemCalls)
-		implicit := func(call string) bool { // systemd adds @default to every list of what is allowed
+		implicit := func(call string) bool { // systemd adds @default to every list of allowed calls
 			return call == "execve" && !strings.HasPrefix(lines[0].Value, "~")
 		}
 		var missing []string
@@ -54,7 +54,7 @@ var sandboxRules = []Rule{{
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if u.is("Service", "PrivatePIDs") {
 			d, _ := u.last("Service", "PrivatePIDs")
-			report(u, d, "in a PID namespace of its own the first generation is PID 1: LISTEN_PID= names it by another number, and when it exits the kernel kills all that came after it", "PrivatePIDs=no")
+			report(u, d, "in a PID namespace of its own the first generation is PID 1: LISTEN_PID= has another number, and when it exits the kernel kills all later generations", "PrivatePIDs=no")
 		}
 	}),
 }, {

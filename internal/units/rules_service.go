@@ -15,7 +15,8 @@ var versionRules = []Rule{{
 	}),
 }}
 
-// What a service is: how it starts, who speaks for it, how it stops.
+// Rules for the type of a service: how it starts, the processes that speak for it,
+// how it stops.
 var serviceRules = []Rule{{
 	ID: "service-type", Severity: Error, Man: "systemd.service(5)",
 	Summary: "Type=notify-reload",
@@ -30,7 +31,7 @@ var serviceRules = []Rule{{
 		case d.Value == "forking":
 			report(u, d, "Type=forking takes the exit of the first process for its start, and an upgrade for a crash", "Type=notify-reload")
 		default:
-			report(u, d, fmt.Sprintf("Type=%s neither tells the service to reload nor listens to what it says", d.Value), "Type=notify-reload")
+			report(u, d, fmt.Sprintf("Type=%s neither tells the service to reload nor reads its messages", d.Value), "Type=notify-reload")
 		}
 	}),
 }, {
@@ -38,7 +39,7 @@ var serviceRules = []Rule{{
 	Summary: "NotifyAccess=main",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if d, _ := u.last("Service", "NotifyAccess"); d.Value == "all" || d.Value == "exec" {
-			report(u, d, fmt.Sprintf("with NotifyAccess=%s processes other than the main one speak for the service, whatever they say", d.Value), "NotifyAccess=main")
+			report(u, d, fmt.Sprintf("with NotifyAccess=%s any process of the service can speak for it, not only the main one", d.Value), "NotifyAccess=main")
 		}
 	}),
 }, {
@@ -46,7 +47,7 @@ var serviceRules = []Rule{{
 	Summary: "no NotifyAccess=none",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if d, _ := u.last("Service", "NotifyAccess"); d.Value == "none" {
-			report(u, d, "systemd reads NotifyAccess=none of a service that must speak to it as main", "NotifyAccess=main")
+			report(u, d, "systemd treats NotifyAccess=none as main for Type=notify-reload; write the value that is meant", "NotifyAccess=main")
 		}
 	}),
 }, {
@@ -54,7 +55,7 @@ var serviceRules = []Rule{{
 	Summary: "no PIDFile=",
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if d, ok := u.last("Service", "PIDFile"); ok {
-			report(u, d, "after an ExecReload= systemd takes the process that PIDFile= names, a predecessor that drains, for the main one, and does not hear the successor until that has gone; the service says MAINPID= itself", "PIDFile=")
+			report(u, d, "after an ExecReload= systemd takes the process in PIDFile=, a predecessor that drains, for the main one, and ignores the successor until that has gone; the service sends MAINPID= itself", "PIDFile=")
 		}
 	}),
 }, {
@@ -63,7 +64,7 @@ var serviceRules = []Rule{{
 	check: onService(func(u *Unit, _ Options, report reporter) {
 		if u.is("Service", "RemainAfterExit") && !restarts(u) {
 			d, _ := u.last("Service", "RemainAfterExit")
-			report(u, d, "with RemainAfterExit=yes a service that ends well without a word counts as running, and no connection starts it again", "RemainAfterExit=no")
+			report(u, d, "with RemainAfterExit=yes a service that exits with status 0 counts as running, and no connection starts it again", "RemainAfterExit=no")
 		}
 	}),
 }, {
@@ -79,7 +80,7 @@ var serviceRules = []Rule{{
 	Summary: "no PAMName= with pam_systemd",
 	check: onService(func(u *Unit, o Options, report reporter) {
 		if d, ok := u.last("Service", "PAMName"); ok && registersSession(o.Root, d.Value) {
-			report(u, d, "where its stack has pam_systemd, PAMName= moves the service out of its unit into a session: systemd refuses every successor as main process, restarts the service beside it, and does not find it to stop it", "PAMName=")
+			report(u, d, "where its stack has pam_systemd, PAMName= moves the service out of its unit into a session: systemd refuses every successor as main process, restarts the service beside it, and cannot stop it", "PAMName=")
 		}
 	}),
 }, {

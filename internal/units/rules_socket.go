@@ -8,7 +8,7 @@ import (
 	"github.com/instar-project/instar/internal/fdname"
 )
 
-// What a socket is.
+// Rules for a socket.
 var socketRules = []Rule{{
 	ID: "accept", Severity: Error, Man: "systemd.socket(5)",
 	Summary: "Accept=no",
@@ -34,7 +34,7 @@ var socketRules = []Rule{{
 		_, stream := u.last("Socket", "ListenStream")
 		if stream && u.is("Socket", "ReusePort") {
 			d, _ := u.last("Socket", "ReusePort")
-			report(u, d, "with ReusePort=yes any other process may open a queue of its own for the address, and what waits in it is lost when it closes; one shared socket is right", "ReusePort=no")
+			report(u, d, "with ReusePort=yes any other process may open a queue of its own for the address, and connections that wait in it are lost when it closes; use one shared socket", "ReusePort=no")
 		}
 	}),
 }, {

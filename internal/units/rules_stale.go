@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// What a reload leaves as it was when systemd started the service.
+// Rules for settings that a reload leaves as they were when systemd started the
+// service.
 var staleRules = []Rule{{
 	ID: "credentials", Severity: Hint, Man: "systemd.exec(5)",
 	Summary: "credentials that a reload renews",
@@ -21,10 +22,10 @@ var staleRules = []Rule{{
 			}
 			switch {
 			case o.Systemd > 0 && o.Systemd < RefreshOnReload:
-				report(u, all[0], fmt.Sprintf("a credential that is renewed reaches the service at a restart, and not at a reload: before systemd %d nothing changes that", RefreshOnReload), "")
+				report(u, all[0], fmt.Sprintf("a renewed credential reaches the service at a restart, and not at a reload: no setting before systemd %d changes that", RefreshOnReload), "")
 			case !u.refreshes("credentials"):
 				at, _ := u.last("Service", "RefreshOnReload")
-				report(u, at, "a credential that is renewed reaches the service at a restart, and not at a reload", "RefreshOnReload=credentials")
+				report(u, at, "a renewed credential reaches the service at a restart, and not at a reload", "RefreshOnReload=credentials")
 			}
 			return // one is enough
 		}
@@ -65,7 +66,7 @@ var staleRules = []Rule{{
 		}
 		for _, d := range u.list("Service", "EnvironmentFile") {
 			if file := u.expand(strings.TrimPrefix(d.Value, "-")); onlyRoot(o.Root, file) {
-				report(u, d, fmt.Sprintf("only root can read %s: systemd does at a start, the service cannot at an upgrade, and goes on with the old values; restart it when they change, or use LoadCredential=", file), "")
+				report(u, d, fmt.Sprintf("only root can read %s: systemd reads it at a start, but the service cannot at an upgrade and keeps the old values; restart it when they change, or use LoadCredential=", file), "")
 			}
 		}
 	}),
@@ -93,15 +94,15 @@ var staleRules = []Rule{{
 const RefreshOnReload = 260
 
 // refreshes reports whether RefreshOnReload= has systemd renew that at a reload.
-func (u *Unit) refreshes(what string) bool {
-	on := what == "extensions" // the default
+func (u *Unit) refreshes(kind string) bool {
+	on := kind == "extensions" // the default
 	for _, word := range u.words("Service", "RefreshOnReload") {
 		if all, err := parseBool(word); err == nil {
 			on = all
 			continue
 		}
 		name, off := strings.CutPrefix(word, "~")
-		if name == what {
+		if name == kind {
 			on = !off
 		}
 	}
@@ -130,7 +131,7 @@ func symlinkIn(root fs.FS, file string) string {
 	return ""
 }
 
-// onlyRoot reports whether a file belongs to root, and nobody else can read it.
+// onlyRoot reports whether a file belongs to root, and no other user can read it.
 func onlyRoot(root fs.FS, file string) bool {
 	if root == nil || !path.IsAbs(file) {
 		return false

@@ -37,7 +37,7 @@ var stopRules = []Rule{{
 		for _, d := range u.list("Service", "ExecStop") {
 			c := parseCommand(d.Value)
 			if signal := signalSent(append([]string{c.path}, c.argv...)); signal != "" && !drains(signal) {
-				report(u, d, fmt.Sprintf("ExecStop= sends %s before systemd sends SIGTERM, at which the service would drain: what is under way is cut", signal), "ExecStop=")
+				report(u, d, fmt.Sprintf("ExecStop= sends %s before systemd sends SIGTERM, at which the service would drain: requests under way are cut", signal), "ExecStop=")
 			}
 		}
 	}),

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// What systemd keeps for the service.
+// Rules for the store that systemd keeps for the service.
 var storeRules = []Rule{{
 	ID: "store-max", Severity: Error, Man: "systemd.service(5)", live: true,
-	Summary: "FileDescriptorStoreMax= for what the service keeps",
+	Summary: "FileDescriptorStoreMax= for a service that keeps state",
 	check: func(p Pair, o Options, report reporter) {
 		u := p.Service
 		if p.Running != nil {
@@ -20,9 +20,9 @@ var storeRules = []Rule{{
 		switch write := "FileDescriptorStoreMax=" + strconv.Itoa(o.Store); {
 		case o.Store <= 0 || have >= uint64(o.Store):
 		case have == 0:
-			report(u, d, "without FileDescriptorStoreMax= systemd closes what the service wants kept", write)
+			report(u, d, "without FileDescriptorStoreMax= systemd closes the entries that the service wants kept", write)
 		default:
-			report(u, d, fmt.Sprintf("of %d entries that the service wants kept systemd closes all but %d", o.Store, have), write)
+			report(u, d, fmt.Sprintf("the service wants %d entries kept, and systemd closes all but %d", o.Store, have), write)
 		}
 	},
 }, {

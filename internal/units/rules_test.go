@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write what the tests see into testdata")
+var update = flag.Bool("update", false, "write the findings that the tests see into testdata")
 
 // A ruleCase is a file of testdata/rules. It changes the pair that Write gives,
 // once so that the rule is broken and once, in a way that looks much alike, so
@@ -131,7 +131,7 @@ func machineFile(header string) (name string, file *fstest.MapFile) {
 	return strings.TrimPrefix(name, "/"), file
 }
 
-// exampleService is what the rules are tried on.
+// exampleService is the service that the rules are tried on.
 var exampleService = Service{
 	Name:       "web",
 	ExecStart:  []string{"/opt/web/web"},
@@ -233,8 +233,8 @@ func TestNoCaseWithoutRule(t *testing.T) {
 	}
 }
 
-// What a rule tells to write is what makes it pass, in a drop-in of Cure; what that has
-// cured needs no other one.
+// The line that a rule tells to write makes it pass, in a drop-in of Cure; a cured unit
+// needs no further drop-in.
 func TestCure(t *testing.T) {
 	for _, r := range Rules() {
 		c := readRuleCase(t, filepath.Join("testdata", "rules", r.ID+".txt"))
@@ -250,7 +250,7 @@ func TestCure(t *testing.T) {
 		dropIns, rest := cure()
 		for _, f := range rest {
 			if f.Rule == r.ID && f.Write != "" && !slices.Contains(byHand, r.ID) {
-				t.Errorf("%s: written what it says, it still says %v\n%v", r.ID, f, dropIns)
+				t.Errorf("%s: with its line written, it still says %v\n%v", r.ID, f, dropIns)
 			}
 		}
 		for _, f := range dropIns {
@@ -270,7 +270,7 @@ func TestCure(t *testing.T) {
 	}
 }
 
-// A cure leaves alone what it does not replace.
+// A cure leaves other lines alone.
 func TestCureKeeps(t *testing.T) {
 	folder := put(t, map[string]string{"web.service.d/override.conf": `[Service]
 ExecReload=
@@ -292,7 +292,7 @@ KillMode=mixed
 	const want = `# Written by instar verify --fix, which writes it anew.
 
 [Service]
-# systemd sends the reload signal itself: a second one makes a second upgrade, or fails the reload because the process it was for has gone
+# systemd sends the reload signal itself: a second one causes a second upgrade, or fails the reload because its process has gone
 ExecReload=
 ExecReload=/opt/web/before
 

@@ -9,15 +9,15 @@ import (
 // systemd-system.conf(5).
 const defaultTimeout = "90s"
 
-// What systemd allows a service, against what the service allows itself.
+// Rules for the time that systemd allows a service, against its own limits.
 var timeoutRules = []Rule{{
 	ID: "timeout-start", Severity: Warning, Man: "systemd.service(5)",
 	Summary: "TimeoutStartSec= beyond ReadyTimeout",
 	check: onService(func(u *Unit, o Options, report reporter) {
-		// A reload has what time it needs: the service asks for it
+		// A reload has all the time it needs: the service asks for it
 		// (EXTEND_TIMEOUT_USEC= of sd_notify(3)). A first start does not.
 		if d, limit := u.timeout("TimeoutStartSec"); limit <= o.ReadyTimeout {
-			report(u, d, fmt.Sprintf("what a successor may take %s for (ReadyTimeout) a first start does as well, and after %s systemd kills it", span(o.ReadyTimeout), span(limit)), "TimeoutStartSec="+span(o.ReadyTimeout+startSlack))
+			report(u, d, fmt.Sprintf("the service may take %s to start (ReadyTimeout), but systemd kills it after %s", span(o.ReadyTimeout), span(limit)), "TimeoutStartSec="+span(o.ReadyTimeout+startSlack))
 		}
 	}),
 }, {
@@ -25,7 +25,7 @@ var timeoutRules = []Rule{{
 	Summary: "TimeoutStopSec= beyond DrainTimeout",
 	check: onService(func(u *Unit, o Options, report reporter) {
 		if d, limit := u.timeout("TimeoutStopSec"); limit <= o.DrainTimeout {
-			report(u, d, fmt.Sprintf("a stop may take %s (DrainTimeout), and after %s systemd kills the connections that are left", span(o.DrainTimeout), span(limit)), "TimeoutStopSec="+span(o.DrainTimeout+stopSlack))
+			report(u, d, fmt.Sprintf("a stop may take %s (DrainTimeout), but systemd cuts the remaining connections after %s", span(o.DrainTimeout), span(limit)), "TimeoutStopSec="+span(o.DrainTimeout+stopSlack))
 		}
 	}),
 }, {
@@ -34,7 +34,7 @@ var timeoutRules = []Rule{{
 	check: onService(func(u *Unit, o Options, report reporter) {
 		limit := u.span("Service", "WatchdogSec", "0")
 		if d, ok := u.last("Service", "WatchdogSec"); ok && limit > 0 && limit <= o.Probation {
-			report(u, d, fmt.Sprintf("a successor that hangs in its probation of %s is found out by the watchdog first, which stops the predecessor as well; it should be left to the predecessor to take back", span(o.Probation)), "WatchdogSec="+span(2*o.Probation))
+			report(u, d, fmt.Sprintf("if a successor hangs in its probation of %s, the watchdog stops the predecessor as well, before that can take back", span(o.Probation)), "WatchdogSec="+span(2*o.Probation))
 		}
 	}),
 }}

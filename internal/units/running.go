@@ -28,10 +28,11 @@ type Running struct {
 	// Inactive are the .socket units that are not active.
 	Inactive []string
 
-	// What only this machine's /proc tells, and only to who may look into the
-	// service: root, or the user that it runs as. Dropped takes root.
+	// These come from this machine's /proc alone, which shows them to root and to
+	// the service's user. Dropped takes root.
 
-	// Own is what the main process listens on besides, and has bound by itself.
+	// Own are the further sockets that the main process listens on, and has bound
+	// by itself.
 	Own []Listening
 	// Dropped are those of Sockets that systemd has open no more.
 	Dropped []Listening
@@ -45,8 +46,8 @@ type Running struct {
 // address ("[::]:8080", "/run/web.sock", "@abstract").
 type Listening struct{ Name, Network, Address string }
 
-// Running looks at the service of a pair that [Conn.Pair] has returned. says is what the
-// service says of itself, of which Serving, Sockets and Keeps are taken.
+// Running looks at the service of a pair that [Conn.Pair] has returned. says is the
+// service's own report, of which Serving, Sockets and Keeps are taken.
 func (c *Conn) Running(ctx context.Context, p Pair, says Running) (*Running, error) {
 	r := &Running{Serving: says.Serving, Sockets: says.Sockets, Keeps: says.Keeps}
 	var err error
@@ -98,13 +99,13 @@ func (r *Running) lookAtPaths(mine map[uint64]bool) {
 	}
 }
 
-// look compares the sockets of the main process with those of the manager. What this
-// process may not see stays unknown.
+// look compares the sockets of the main process with those of the manager. Sockets
+// that this process may not see stay unknown.
 func (r *Running) look(manager int, mine map[uint64]bool) {
 	theirs, err := socketsOf(manager)
 	seen := err == nil
-	// What systemd has bound is in its network namespace; what the service has bound, in
-	// the service's, which may be another one.
+	// systemd's sockets are in its network namespace; the service's own ones in the
+	// service's, which may be another one.
 	for inode, l := range listening(manager, mine) {
 		if named := r.named(l); named >= 0 && seen && !theirs[inode] {
 			r.Dropped = append(r.Dropped, r.Sockets[named])

@@ -10,9 +10,9 @@ func both(name, value string) restriction { return restriction{Setting{name, val
 
 func systemOnly(name, value string) restriction { return restriction{Setting{name, value}, true} }
 
-// sandbox is what a service does not need whose everything comes through its
-// sockets. An upgrade needs what is left open: AF_UNIX for the notify socket and
-// the handover, and the system calls that start a process.
+// sandbox takes away everything that a service does not need if all comes through
+// its sockets. It leaves open the needs of an upgrade: AF_UNIX for the notify
+// socket and the handover, and the system calls that start a process.
 func (s Service) sandbox() []Setting {
 	var account, network []restriction
 	if s.Account == "" {

@@ -31,7 +31,7 @@ type Status struct {
 	// ActiveEnter is when it last became active; zero: never.
 	ActiveEnter time.Time
 
-	// Job is what systemd has been asked to do with it; nil: nothing.
+	// Job is the job of systemd on the unit; nil: there is none.
 	Job *Job
 
 	MainPID   int
@@ -113,8 +113,7 @@ func (c *Conn) properties(ctx context.Context, unit string) (properties, error) 
 	return properties(all), err
 }
 
-// checkUnitName refuses what systemd would answer in a way that no caller can
-// understand.
+// checkUnitName refuses names for which systemd's answer would be obscure.
 func checkUnitName(unit string) error {
 	if dot := strings.LastIndexByte(unit, '.'); dot <= 0 || dot == len(unit)-1 || !oneLine(unit) || strings.ContainsAny(unit, " /") {
 		return fmt.Errorf("%q is no name of a unit: write one such as web.service", unit)

@@ -9,17 +9,17 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// ErrNoDump is in the error of [Conn.Store] when systemd is too old to show what
-// a store holds: before 254.
-var ErrNoDump = errors.New("this systemd does not show what a store holds: 254 or later does")
+// ErrNoDump is in the error of [Conn.Store] when systemd is too old to list a
+// store: before 254.
+var ErrNoDump = errors.New("this systemd cannot list a store: 254 or later can")
 
 // ErrStoreDisabled is in the error of [Conn.Store] when the service has no store and
 // systemd holds nothing for it.
 var ErrStoreDisabled = errors.New("it has no file descriptor store: the unit has no FileDescriptorStoreMax=")
 
-// ErrDenied is in the error of [Conn.Store] when the bus does not let this process ask
-// what a store holds, which only root may ask the systemd of the machine.
-var ErrDenied = errors.New("only root may ask systemd what a store holds")
+// ErrDenied is in the error of [Conn.Store] when the bus does not let this process
+// list a store, which the systemd of the machine allows root alone.
+var ErrDenied = errors.New("only root may list a store of systemd's")
 
 // StoreEntry is one entry of a service's file descriptor store, as
 // `systemd-analyze fdstore` shows it.
@@ -35,8 +35,8 @@ type StoreEntry struct {
 	Flags        uint32      // O_* of fcntl(2), F_GETFL
 }
 
-// Store lists what the file descriptor store of a service holds. The error has
-// [ErrNoDump] before systemd 254, [ErrStoreDisabled], or [ErrDenied].
+// Store lists the file descriptor store of a service. The error has [ErrNoDump]
+// before systemd 254, [ErrStoreDisabled], or [ErrDenied].
 func (c *Conn) Store(ctx context.Context, service string) ([]StoreEntry, error) {
 	if err := checkUnitName(service); err != nil {
 		return nil, c.failed("Store", service, err)

@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// syntaxRule is the ID of what [Parse] finds.
+// syntaxRule is the ID of findings of [Parse].
 const syntaxRule = "syntax"
 
-// Parse reads the text of a unit file or a drop-in, as systemd.syntax(7) has
-// it. name is the unit it belongs to, file what findings shall call it. It
-// never fails: what systemd would ignore, it notes in Problems and goes on.
+// Parse reads the text of a unit file or a drop-in, as systemd.syntax(7) has it.
+// name is the unit it belongs to, file its name in findings. It never fails: it
+// notes lines that systemd would ignore in Problems and goes on.
 //
 // It stands in for go-systemd's unit.DeserializeOptions, which has no line
 // numbers and gives up at the first line that is wrong.
@@ -106,7 +106,7 @@ func (p *parser) problem(line int, reason string) {
 	})
 }
 
-// clip shortens what is quoted in a reason.
+// clip shortens a quotation in a reason.
 func clip(s string) string {
 	const most = 60
 	if utf8.RuneCountInString(s) <= most {

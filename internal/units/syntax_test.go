@@ -50,9 +50,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What go-systemd reads without an error, Parse reads alike. Left out is what
-// the two see differently on purpose: go-systemd keeps a continuation as it is,
-// does not know comments within it, and ends a section's name at the first ']'.
+// Parse reads every text alike that go-systemd reads without an error, except where
+// the two differ on purpose: go-systemd keeps a continuation as it is, does not
+// know comments within it, and ends a section's name at the first ']'.
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/written/*")
 	for _, file := range files {

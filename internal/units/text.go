@@ -41,8 +41,8 @@ func quote(argv []string) string {
 	return quoteWords(words)
 }
 
-// quoteWord keeps a word together; specifiers and variables in it stay what they
-// are.
+// quoteWord keeps a word together; specifiers and variables in it keep their
+// meaning.
 func quoteWord(word string) string {
 	escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`).Replace(word)
 	if word == "" || word == ";" || strings.ContainsAny(word, " \t\"'") {

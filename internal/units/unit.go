@@ -2,13 +2,14 @@ package units
 
 import "strings"
 
-// Unit is what a unit says: the lines of its file and its drop-ins in the order
-// in which systemd reads them, or the properties of a live unit as such lines.
+// Unit is the content of a unit: the lines of its file and its drop-ins in the
+// order in which systemd reads them, or the properties of a live unit as such
+// lines.
 type Unit struct {
 	Name       string      // "web.service"
 	File       string      // the unit file; "" for a live unit
 	Directives []Directive // every assignment, in order
-	Problems   []Finding   // what is no unit file syntax, and systemd ignores
+	Problems   []Finding   // lines that are no unit file syntax, which systemd ignores
 }
 
 // Directive is one assignment in a unit file.
@@ -29,8 +30,8 @@ type Pair struct {
 	Running  *Running
 }
 
-// last returns what holds for a setting that has one value: the last line of
-// that name. Without one, or when that one is empty, which is systemd's way of
+// last returns the line that counts for a setting that has one value: the last line
+// of that name. Without one, or when that one is empty, which is systemd's way of
 // taking it back, ok is false and the Directive has no more than its name.
 func (u *Unit) last(section, name string) (d Directive, ok bool) {
 	d = Directive{Section: section, Name: name}
@@ -42,8 +43,8 @@ func (u *Unit) last(section, name string) (d Directive, ok bool) {
 	return d, d.Value != ""
 }
 
-// list returns what holds for a setting that adds up: every line of that name
-// since the last empty one. Dependencies cannot be taken back, see
+// list returns the lines that count for a setting that adds up: every line of that
+// name since the last empty one. Dependencies cannot be taken back, see
 // systemd.unit(5).
 func (u *Unit) list(section, name string) []Directive {
 	var list []Directive
@@ -68,7 +69,7 @@ func (u *Unit) words(section, name string) []string {
 	return words
 }
 
-// value is the last value of a setting, or what systemd takes without one.
+// value is the last value of a setting, or systemd's default.
 func (u *Unit) value(section, name, without string) string {
 	if d, ok := u.last(section, name); ok {
 		return d.Value
@@ -87,7 +88,8 @@ func (u *Unit) is(section, name string) bool {
 // (Service=), or the one of its own name.
 func (u *Unit) Starts() string { return u.expand(u.value("Socket", "Service", u.base()+".service")) }
 
-// user is who a service runs as; "root" is also for a user's own services.
+// user is the user that a service runs as; "root" is also for a user's own
+// services.
 func (u *Unit) user() string {
 	prefix, _, _ := strings.Cut(u.base(), "@")
 	switch user := u.expand(u.value("Service", "User", "")); {

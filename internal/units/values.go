@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// infinity is what "infinity" of systemd.time(7) is here, and every span that
-// is longer than a time.Duration can say.
+// infinity stands for "infinity" of systemd.time(7), and for every span that is
+// longer than a time.Duration can be.
 const infinity = time.Duration(math.MaxInt64)
 
 // parseBool reads a boolean of systemd.syntax(7).

@@ -61,7 +61,7 @@ func TestParseSpanLikeSystemd(t *testing.T) {
 	}
 }
 
-// What span writes, parseSpan reads.
+// parseSpan reads the output of span.
 func TestSpan(t *testing.T) {
 	for _, d := range []time.Duration{time.Microsecond, 100 * time.Millisecond, time.Second, 90 * time.Second, 2 * time.Minute, time.Hour} {
 		if got, err := parseSpan(span(d)); err != nil || got != d {

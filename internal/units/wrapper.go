@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// wrapping says what stands between systemd and the program of ExecStart=.
+// wrapping is the kind of program between systemd and the program of ExecStart=.
 type wrapping int
 
 const (
@@ -34,9 +34,9 @@ var wrappers = map[string]wrapping{
 
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh"}
 
-// wrapped follows a command line through wrappers that exec, and says who is at its
-// end and whether that one stays. A script is read in root; without one, nothing is
-// known of scripts.
+// wrapped follows a command line through wrappers that exec, and names the program
+// at its end and whether that one stays. A script is read in root; without one,
+// nothing is known of scripts.
 func wrapped(argv []string, root fs.FS) (by string, how wrapping) {
 	for len(argv) > 0 {
 		by = argv[0]
@@ -53,7 +53,7 @@ func wrapped(argv []string, root fs.FS) (by string, how wrapping) {
 		case kind != bare:
 			return by, kind
 		}
-		// Its own options are not of interest; what it runs is a path, or known itself.
+		// Its own options do not matter; the next command is a path, or known itself.
 		argv = argv[1:]
 		for len(argv) > 0 && !path.IsAbs(argv[0]) && !slices.Contains(shells, argv[0]) && wrappers[argv[0]] == bare {
 			argv = argv[1:]
@@ -78,7 +78,7 @@ func shellRuns(argv []string, root fs.FS) (by string, how wrapping) {
 			return arg, bare
 		}
 	}
-	return argv[0], stays // it reads what to do from somewhere else
+	return argv[0], stays // its commands come from elsewhere
 }
 
 // execs finds the exec of a program in a shell script. One with nothing but

@@ -39,6 +39,6 @@ func TestWrapped(t *testing.T) {
 		}
 	}
 	if _, how := wrapped([]string{"/opt/web/start"}, nil); how != bare {
-		t.Error("a script that nobody can read is blamed")
+		t.Error("an unreadable script is blamed")
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Record is a verdict on its way to another process: JSON in the handover, which leaves out
-// what a successor knows or does not need, and a struct on the bus, whose signature is that
-// of its fields in their order. Processes of other versions read it: a field is only ever
-// added, at the end of those that the bus has.
+// Record is a verdict on its way to another process: JSON in the handover, without the
+// fields that a successor knows or does not need, and a struct on the bus, whose signature
+// is that of its fields in their order. Processes of other versions read it: a field is
+// only ever added, at the end of those that the bus has.
 type Record struct {
 	Attempt    uint64       `json:"attempt"`
 	From       PartyRecord  `json:"from"`
@@ -63,7 +63,7 @@ func (v Verdict) Record() Record {
 	return r
 }
 
-// Verdict returns what r says.
+// Verdict is the inverse of Record.
 func (r Record) Verdict() Verdict {
 	if r.Attempt == 0 {
 		return Verdict{}
@@ -91,7 +91,7 @@ func (p Party) Record() PartyRecord {
 	return PartyRecord{number(p.Generation), number(p.PID), Text(p.Build)}
 }
 
-// Party returns what r says.
+// Party returns the party in r.
 func (r PartyRecord) Party() Party { return Party{int(r.Generation), int(r.PID), r.Build} }
 
 func number(n int) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }

@@ -63,8 +63,8 @@ func (v Verdict) Reason() string {
 }
 
 // Whole is a reason as one text: the part that is public, and the words of the application.
-// What the words say as well at the end of the public part, such as an errno, is not
-// repeated, nor are they where they end it already.
+// A text at the end of the public part that the words have as well, such as an errno, is
+// not repeated, nor are the words if they end it already.
 func Whole(public, words string) string {
 	switch {
 	case words == "" || strings.HasSuffix(public, words):

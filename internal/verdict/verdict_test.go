@@ -94,7 +94,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-// Text of a process is what the bus takes.
+// The text of a process is fit for the bus.
 func TestRecordIsFitForTheBus(t *testing.T) {
 	v := full
 	v.To.Build, v.Err, v.LeftBehind = "v\xff", errors.New("a\x00b"), []string{"\xff"}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// http1Writer is what a handler finds when it looks at the http.ResponseWriter of
-// net/http for HTTP/1, and what http.ResponseController looks for.
+// http1Writer has the methods that net/http's http.ResponseWriter for HTTP/1 offers
+// to handlers, and those that http.ResponseController looks for.
 type http1Writer interface {
 	http.ResponseWriter
 	http.Flusher

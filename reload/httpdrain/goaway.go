@@ -11,10 +11,11 @@ import (
 
 // http2Conn is a connection of HTTP/2, as the server of that protocol reads and writes
 // it. RFC 9113 (6.8) ends one in two steps: a first GOAWAY asks the client to begin
-// nothing new and refuses nothing; a second one, when all has come that the client has
-// sent before it heard, says what was the last. A PING behind the first one tells when
-// that is: its answer is behind all that. The servers of net/http and golang.org/x/net
-// know the second step alone, and many clients report what it refuses as failed.
+// nothing new and refuses nothing; a second one names the last stream, once everything
+// has come that the client had sent before it read the first. A PING behind the first
+// one tells when that is: its answer comes behind all that. The servers of net/http
+// and golang.org/x/net know the second step alone, and many clients report the
+// requests that it refuses as failed.
 //
 // So the first GOAWAY, with the PING, is put between two frames that the server writes.
 // For the second one the server itself gets GOAWAY to read, between two frames of the
@@ -25,7 +26,7 @@ type http2Conn struct {
 	net.Conn
 	table   *table // has it until it is closed
 	preface string // that the client has to send and the server is not to read
-	ahead   []byte // what was read before this was made
+	ahead   []byte // read before this was made
 
 	goAway   sync.Once
 	leaving  atomic.Bool // the first GOAWAY is due
@@ -54,7 +55,7 @@ const (
 func (c *http2Conn) sayGoAway(patience time.Duration) {
 	c.goAway.Do(func() {
 		c.leaving.Store(true)
-		// A client that does not read delays nobody else.
+		// A client that does not read does not delay others.
 		go func() {
 			c.writing.Lock()
 			defer c.writing.Unlock()
@@ -68,7 +69,7 @@ func (c *http2Conn) sayGoAway(patience time.Duration) {
 func (c *http2Conn) sayLeave() {
 	if c.leaving.Load() && !c.left && c.out.between() {
 		c.left = true
-		_, _ = c.Conn.Write([]byte(leave)) // the server will find out what is wrong
+		_, _ = c.Conn.Write([]byte(leave)) // the server will meet the error as well
 	}
 }
 
@@ -90,7 +91,7 @@ func (c *http2Conn) sayEnd() {
 	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-var errPreface = errors.New("httpdrain: what begins as HTTP/2 goes on as something else")
+var errPreface = errors.New("httpdrain: the connection begins as HTTP/2 and goes on as something else")
 
 func (c *http2Conn) Read(p []byte) (int, error) {
 	for {

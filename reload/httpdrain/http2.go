@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// What net/http calls the protocols that it has an HTTP/2 server for: by ALPN, and
+// net/http's names for the protocols that it has an HTTP/2 server for: by ALPN, and
 // by the client's preface.
 const overTLS, overTCP = "h2", "unencrypted_http2"
 
-// preface is what a client of HTTP/2 sends first. A server of HTTP/1 takes the
+// preface is the first message of a client of HTTP/2. A server of HTTP/1 takes the
 // beginning of it for a request.
 const (
 	prefaceRequest = "PRI * HTTP/2.0\r\n\r\n"
@@ -72,7 +72,8 @@ func (s *Server) newHTTP2(c net.Conn) *http2Conn {
 	return made
 }
 
-// unencrypted is how net/http hands a plain connection to what wants a *tls.Conn.
+// unencrypted is how net/http passes a plain connection where a *tls.Conn is
+// expected.
 type unencrypted interface{ UnencryptedNetConn() net.Conn }
 
 type disguise struct{ net.Conn }
@@ -100,8 +101,8 @@ func outside(c net.Conn) net.Conn {
 	return c
 }
 
-// hijacked puts an http2Conn in the place of what http.Hijacker has returned, if the
-// handler has taken the connection to serve HTTP/2 on it.
+// hijacked puts an http2Conn in the place of the hijacked connection, if the handler
+// has taken the connection to serve HTTP/2 on it.
 func (s *Server) hijacked(r *http.Request, c net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
 	left := 0 // of the preface
 	switch {

@@ -26,7 +26,7 @@ func newTable() table {
 	return table{open: make(map[net.Conn]*conn), http2: make(map[*http2Conn]struct{})}
 }
 
-// conn is what the table has of an open connection.
+// conn is an open connection in the table.
 type conn struct {
 	below   below
 	wrapped bool      // there is something around below: TLS, the PROXY protocol
@@ -38,13 +38,14 @@ type conn struct {
 	reads   uint64    // of below, when it became idle
 }
 
-// below is what a connection of package reload can do, under whatever is around it.
+// below are the methods of a connection of package reload, found under any
+// wrappers.
 type below interface {
 	Reads() uint64
 	SetMidway(bool)
 }
 
-// find looks for a connection that can do T under what is around it.
+// find looks for a connection that implements T, under any wrappers.
 func find[T any](c net.Conn) (found T, ok bool) {
 	for c != nil {
 		if found, ok = c.(T); ok {
@@ -55,9 +56,8 @@ func find[T any](c net.Conn) (found T, ok bool) {
 	return found, false
 }
 
-// inside returns what a connection is around; nil: nothing that it shows. Libraries
-// around listeners wrap what they accept: most embed a net.Conn, and some offer it by a
-// method.
+// inside returns the connection that c wraps; nil: none that it shows. Libraries around
+// listeners wrap connections: most embed a net.Conn, and some offer it by a method.
 func inside(c net.Conn) net.Conn {
 	switch c := c.(type) {
 	case interface{ NetConn() net.Conn }: // as crypto/tls
@@ -117,7 +117,7 @@ func (t *table) note(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// setHTTP2 says what a connection that is new speaks.
+// setHTTP2 notes that a new connection speaks HTTP/2.
 func (t *table) setHTTP2(nc net.Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -212,7 +212,7 @@ func (t *table) removeHTTP2(c *http2Conn) {
 	delete(t.http2, c)
 }
 
-// findHTTP2 returns what is around nc to serve HTTP/2 on it; nil: nothing is.
+// findHTTP2 returns the http2Conn around nc; nil: there is none.
 func (t *table) findHTTP2(nc net.Conn) *http2Conn {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -2,9 +2,9 @@
 // for $NOTIFY_SOCKET, and behind it a store that keeps and drops descriptors by the
 // rules of sd_pid_notify_with_fds(3), in the test's own process.
 //
-// It drops what is beyond the maximum, and the second of two descriptors of the same open
-// file description, without a word, as systemd does; FDSTOREREMOVE=1 removes
-// every entry of the name. It does not poll entries, and believes every sender.
+// It drops entries beyond the maximum, and the second of two descriptors of the same open
+// file description, without a word, as systemd does; FDSTOREREMOVE=1 removes every entry
+// of the name. It does not poll entries, and believes every sender.
 package storetest
 
 import (
@@ -54,7 +54,7 @@ func Start(t testing.TB, max int) *Manager {
 	return m
 }
 
-// Address is what NOTIFY_SOCKET would be.
+// Address is the value for NOTIFY_SOCKET.
 func (m *Manager) Address() string { return m.conn.LocalAddr().String() }
 
 // Max is FileDescriptorStoreMax=.
@@ -78,15 +78,15 @@ func (m *Manager) Polled(name string) bool {
 	return slices.ContainsFunc(m.entries, func(e Entry) bool { return e.Name == name && e.Poll })
 }
 
-// Dropped returns the FDNAMEs of what was sent to the store and not kept.
+// Dropped returns the FDNAMEs of entries that were sent to the store and not kept.
 func (m *Manager) Dropped() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.dropped)
 }
 
-// Pass returns duplicates of all entries, which are the caller's: what the next main
-// process is given.
+// Pass returns duplicates of all entries, as the next main process gets them. The
+// caller owns them.
 func (m *Manager) Pass() []Entry {
 	m.t.Helper()
 	m.mu.Lock()

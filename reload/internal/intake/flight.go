@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// flight is what this generation has in flight: its connections, and work that
-// is no connection. A generation that drains ends when nothing is left.
+// flight counts the work in flight of this generation: its connections, and work
+// that is no connection. A generation that drains ends when nothing is left.
 type flight struct {
 	mu    sync.Mutex
 	conns flown // ring of the open connections; this one is only its anchor
@@ -23,7 +23,7 @@ type flight struct {
 type flown struct {
 	prev, next *flown
 	conn       net.Conn
-	midway     atomic.Bool // an end would be taken for the end of what it carries
+	midway     atomic.Bool // a FIN would be taken for the end of the answer
 }
 
 func newFlight() *flight {
@@ -65,7 +65,7 @@ func (f *flight) done() {
 	f.mu.Unlock()
 }
 
-// landed wakes who waits for the end; f.mu is held.
+// landed wakes the callers that wait for the end; f.mu is held.
 func (f *flight) landed() {
 	if f.empty != nil && f.count == 0 && f.work == 0 {
 		close(f.empty)

@@ -62,7 +62,7 @@ func TestFlight(t *testing.T) {
 	}
 }
 
-// What is cut is told, the oldest first, but not without end.
+// Cut connections are listed, the oldest first, but not without end.
 func TestEnds(t *testing.T) {
 	f := newFlight()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -120,7 +120,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// What is cut in the midst of an answer does not look whole; what is idle just ends.
+// An answer that is cut in its midst does not look whole; an idle connection just
+// ends.
 func TestCutMidway(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// gate lets everything that takes work in (accept, receive) through or makes
-// it wait. It is what moves from one generation to the next: the descriptors
-// stay open in both.
+// gate lets everything that takes work in (accept, receive) through or makes it
+// wait. Only the gate moves from one generation to the next: the descriptors stay
+// open in both.
 type gate struct {
 	mu     sync.Mutex
 	change *sync.Cond
@@ -193,7 +193,7 @@ func (d *door) SetDeadline(t time.Time) error {
 	return d.setDeadline(t)
 }
 
-// close lets go of everyone who waits at this door.
+// close lets go of all callers that wait at this door.
 func (d *door) close() {
 	d.gate.mu.Lock()
 	defer d.gate.mu.Unlock()

@@ -221,7 +221,8 @@ func TestGateUnderLoad(t *testing.T) {
 	for range flips {
 		g.Open()
 		g.Close()
-		// Whoever has accepted has been tracked by now, so the number can only fall.
+		// Every accepted connection has been tracked by now, so the number can only
+		// fall.
 		for n := f.connections(); n > 0; runtime.Gosched() {
 			next := f.connections()
 			if next > n {
@@ -286,7 +287,7 @@ func TestDeadlineAtAClosedGate(t *testing.T) {
 	}
 }
 
-// A deadline taken away lets whoever waits at the gate wait on.
+// A deadline taken away lets callers at the gate wait on.
 func TestNoDeadlineAtAClosedGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := gated()

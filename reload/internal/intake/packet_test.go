@@ -155,7 +155,7 @@ func testReader(t *testing.T, s *Intake, client net.Conn, read func([]byte) (int
 	<-got
 }
 
-// What is not read goes to the generation that reads.
+// An unread datagram goes to the generation that reads.
 func TestClosingLetsGoOfWhatIsHeld(t *testing.T) {
 	testkit.CheckLeaks(t)
 	pc, s, client := udpSocket(t)
@@ -274,7 +274,7 @@ func TestCloseOfAPacketConnAtTheGate(t *testing.T) {
 	})
 }
 
-// Who asks for the type itself finds it.
+// A library that asks for the type itself finds it.
 func TestNetConnOfAPacketConn(t *testing.T) {
 	pc, _, _ := udpSocket(t)
 	if _, ok := pc.NetConn().(*net.UDPConn); !ok {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trouble is what has ended the calls of accept(2) or recvmsg(2) in a row, though
-// nothing is wrong with the socket.
+// trouble counts the errors that have ended calls of accept(2) or recvmsg(2) in a
+// row, though nothing is wrong with the socket.
 type trouble struct{ inARow int }
 
 const (
@@ -33,14 +33,14 @@ func (t *trouble) pause(err error) time.Duration {
 	return 0
 }
 
-// scarcity of descriptors or memory is no reason to end those who have some:
-// connections that end give some back, and those that wait stay queued.
+// scarcity of descriptors or memory is no reason to end a listener: connections
+// that end give some back, and those that wait stay queued.
 var scarcity = []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM}
 
 // passing are the errors of one connection or datagram, which the next one need not
-// share. See accept(2): Linux hands over what is pending on the new socket, and EPERM
-// where a firewall or a security module forbids the connection; recvmsg(2) hands over
-// what ICMP says of a datagram sent before.
+// share. See accept(2): Linux hands over the pending error of the new socket, and
+// EPERM where a firewall or a security module forbids the connection; recvmsg(2)
+// hands over an ICMP error about a datagram sent before.
 var passing = []unix.Errno{
 	unix.ECONNABORTED, unix.ECONNREFUSED, unix.ECONNRESET, unix.EHOSTDOWN, unix.EHOSTUNREACH,
 	unix.ENETDOWN, unix.ENETUNREACH, unix.ENONET, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.EPERM, unix.EPROTO,

@@ -42,8 +42,8 @@ func repeated(n int, err error) (errs []error) {
 	return errs
 }
 
-// An error of one connection, or want of descriptors, ends no listener; what is wrong
-// with the socket does, and so does what does not pass.
+// An error of one connection, or want of descriptors, ends no listener; an error of
+// the socket does, and so does one that does not pass.
 func TestAcceptOutlastsTrouble(t *testing.T) {
 	for name, c := range map[string]struct {
 		errs []error
@@ -109,7 +109,7 @@ func TestTroubleHoldsNobody(t *testing.T) {
 	})
 }
 
-// A datagram socket hands over what ICMP says of a datagram that was sent before.
+// A datagram socket hands over an ICMP error about a datagram that was sent before.
 func TestReceivingOutlastsTrouble(t *testing.T) {
 	testkit.CheckLeaks(t)
 	pc, s, _ := udpSocket(t)
