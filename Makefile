@@ -18,7 +18,7 @@ demo: tools ## an upgrade under load on real systemd, live in the terminal
 test: tools check unit integration ## everything: checks, unit tests, integration tests on systemd 257
 
 .PHONY: check
-check: ## gofmt, vet, staticcheck, govulncheck
+check: ## gofmt, vet, staticcheck, prose, govulncheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	@for arch in 386 arm64 s390x; do GOARCH=$$arch $(GO) vet ./internal/standin || exit 1; done

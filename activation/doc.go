@@ -37,7 +37,7 @@
 // A connection that Accept=yes made is an error too, with words of its own: a
 // process per connection has nothing to hand over.
 //
-// # Who owns a descriptor
+// # Ownership of descriptors
 //
 // From Take on, the Set owns the descriptors it was passed and has marked them
 // close-on-exec. A getter's result is over a duplicate of its own, which the caller

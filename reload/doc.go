@@ -2,7 +2,7 @@
 // `systemctl reload` the new version takes over from the old one without one
 // refused connection or dropped request.
 //
-// # What a service does
+// # The service
 //
 //	func main() { reload.Main(reload.Config{}, serve) }
 //
@@ -21,18 +21,17 @@
 // it ends the process, as ever. Serve says READY=1, serves, hands over, drains,
 // and returns nil when there is nothing left to do; the program then ends.
 //
-// # What happens at a reload
+// # A reload
 //
-// systemd sends SIGHUP to the main process ([Type=notify-reload], systemd ≥
-// 254). The main process, now a predecessor, resolves its own path anew,
-// starts what it finds there, and hands the sockets over. The successor
-// initialises for as long as [Config.ReadyTimeout] allows. When its
-// application calls Serve, the predecessor stops accepting, names the
-// successor main process and drains: connections it has accepted are finished
-// within [Config.DrainTimeout], then it exits. A successor that crashes, hangs
-// or refuses before that changes nothing: the predecessor keeps serving, and
-// STATUS= says what went wrong. If the successor dies while its predecessor
-// drains, the predecessor takes back.
+// systemd sends SIGHUP to the main process ([Type=notify-reload], systemd ≥ 254).
+// The main process, now a predecessor, resolves its own path anew, starts the
+// program there, and hands the sockets over. The successor initialises for as long
+// as [Config.ReadyTimeout] allows. When its application calls Serve, the
+// predecessor stops accepting, names the successor main process and drains:
+// connections it has accepted are finished within [Config.DrainTimeout], then it
+// exits. A successor that crashes, hangs or refuses before that changes nothing:
+// the predecessor keeps serving, and STATUS= gives the reason. If the successor
+// dies while its predecessor drains, the predecessor takes back.
 //
 // # By hand
 //
@@ -50,32 +49,32 @@
 //
 // [Service.Preflight] asks the build that an upgrade would start whether it could
 // follow, and starts nothing that serves. In the new build it is Open that answers:
-// with the version of the protocol that it speaks, and with what [Config.Preflight]
-// says, if that is set. It needs no other line:
+// with the version of the protocol that it speaks, and with the answer of
+// [Config.Preflight], if that is set. It needs no other line:
 //
 //	reload.Main(reload.Config{Preflight: config.Check}, serve)
 //
-// A preflight is a process of the new build. Every package's init and what main does
-// before Open run in it, as they do in a successor: beside a generation that serves. So
-// that is no place for a migration, a lock, a registration with others, or output that
-// somebody counts.
+// A preflight is a process of the new build. Every package's init, and the code of main
+// before Open, run in it as they do in a successor: beside a generation that serves. So
+// that code must not migrate data, take locks, register with others, or print output
+// that is counted.
 //
-// # What a successor is started with
+// # The start of a successor
 //
 // A successor begins as systemd has started this process: with its arguments, its
-// environment, its working directory and its descriptors 0 to 2, not with what the
-// program has made of os.Args, os.Setenv, os.Chdir and os.Stderr since. A log file of
-// StandardOutput=append: that was rotated is opened anew. What systemd applies at a start
-// alone comes from that start: see [Config.Command], and [Verdict].LeftBehind for what
-// could not be brought along.
+// environment, its working directory and its descriptors 0 to 2, not with the program's
+// later changes to os.Args, the environment, the directory and os.Stderr. A log file of
+// StandardOutput=append: that was rotated is opened anew. Settings that systemd applies
+// only at a start come from that start: see [Config.Command], and [Verdict].LeftBehind
+// for those that a successor could not get.
 //
 // # Descriptors
 //
-// The Service owns the sockets. What the getters return works on duplicates
-// that the caller may close, although Close and the end of Serve do it as well.
-// A successor is started with stdio and the handover socket and nothing else;
-// the sockets follow on that one. It hands its predecessor one end of a stream
-// where the runtime writes why it crashes, and keeps the other.
+// The Service owns the sockets. The results of getters work on duplicates that the
+// caller may close, although Close and the end of Serve do it as well. A successor
+// is started with stdio and the handover socket and nothing else; the sockets
+// follow on that one. It hands its predecessor one end of a stream to which the
+// runtime writes the reason of a crash, and keeps the other.
 //
 // # What it uses of the process
 //

@@ -35,8 +35,8 @@ const (
 	endVariable     = "RELOAD_TEST_END"
 )
 
-// behave is main of the test binary in the role of a service. What it does is
-// the content of a file, which a test changes between two generations.
+// behave is main of the test binary in the role of a service. Its behaviour is the
+// content of a file, which a test changes between two generations.
 func behave(file string) int {
 	// A service that its test has lost must not stay for ever.
 	time.AfterFunc(time.Minute, func() { os.Exit(3) })
@@ -182,7 +182,7 @@ func service(ctx context.Context, svc *Service, behaviour, argument string) erro
 		if err := svc.Keep("", badKeeper(behaviour)); err != nil {
 			return err
 		}
-	case "ignore": // what it has no business with
+	case "ignore": // messages that are not for it
 		time.AfterFunc(100*time.Millisecond, func() {
 			for signal.Ignore(reloadSignal); signal.Ignored(reloadSignal); time.Sleep(time.Millisecond) {
 			}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// barrierTimeout bounds how long systemd may take to read what it was sent.
+// barrierTimeout bounds how long systemd may take to read its messages.
 const barrierTimeout = 30 * time.Second
 
 // perform carries out one action of the state machine.
@@ -59,7 +59,7 @@ func (s *Service) perform(a generation.Action) {
 		// RELOADING=1 because systemd may have sent the other process a reload signal
 		// that it has not answered. READY=1 follows in any case.
 		if s.unname != nil {
-			s.unname() // what has not been sent yet is moot
+			s.unname() // an unsent message is moot
 		}
 		s.say(notify.MainPID(s.pid), notify.Reloading())
 		s.tookBack = true
@@ -134,11 +134,11 @@ func (s *Service) kill(lastWords bool) {
 	_ = process.Kill()
 }
 
-// say posts one datagram to systemd: what this process has to say it says, however
-// long that takes. The service goes on meanwhile, see reportNotifier.
+// say posts one datagram to systemd, however long that takes. The service goes on
+// meanwhile, see reportNotifier.
 func (s *Service) say(fields ...notify.Field) { s.notifier.Post(fields...) }
 
-// reportNotifier hears of trouble with what was posted.
+// reportNotifier hears of trouble with posted messages.
 func (s *Service) reportNotifier(err error) {
 	if err != nil {
 		s.log.Error("systemd cannot be told how the service stands, which is tried again until it can", "error", err)
@@ -147,8 +147,8 @@ func (s *Service) reportNotifier(err error) {
 	s.log.Info("systemd has been told")
 }
 
-// extension asks systemd to give the job that is under way another d, and a
-// margin for what comes after.
+// extension asks systemd to give the job that is under way another d, and a margin
+// for the steps after.
 func extension(d time.Duration) notify.Field {
 	const margin = 10 * time.Second
 	return notify.ExtendTimeout(d + margin)
@@ -177,9 +177,9 @@ func (s *Service) tellSuccessor(m handover.Message) { s.successor.tell(s.log, m)
 // make room for MAINPID=.
 const namingTimeout = 5 * time.Second
 
-// nameSuccessor makes the successor main, and keeps for this process the right
-// to take back. What has been sent is as good as read: systemd reads in order, so
-// the successor may go on at once.
+// nameSuccessor makes the successor main, and keeps for this process the right to
+// take back. A sent message is as good as read: systemd reads in order, so the
+// successor may go on at once.
 func (s *Service) nameSuccessor(probation bool) {
 	next := s.successor
 	var sent tickets
@@ -203,7 +203,7 @@ func (s *Service) nameSuccessor(probation bool) {
 		go s.awaitNamed(next)
 		return nil
 	}
-	if sent.done() { // as ever, and nobody accepts until the successor knows
+	if sent.done() { // as ever, and no generation accepts until the successor knows
 		if failed := named(); failed != nil {
 			s.followUps = append(s.followUps, *failed)
 		}
@@ -269,8 +269,8 @@ func (s *Service) sayMain(next *successor, also notify.Field) *notify.Ticket {
 		also)
 }
 
-// awaitNamed waits until systemd has read that the successor is main: it ignores what
-// a process has sent that has exited.
+// awaitNamed waits until systemd has read that the successor is main: it ignores
+// messages from a process that has exited.
 func (s *Service) awaitNamed(next *successor) {
 	const pause = 100 * time.Millisecond
 	for told := false; ; told = true {
@@ -295,7 +295,7 @@ func (s *Service) awaitNamed(next *successor) {
 }
 
 // passes reports whether a barrier that has failed may succeed later: systemd is busy, or
-// there is a lack of descriptors. It does not where nobody receives.
+// there is a lack of descriptors. Without a receiver it cannot.
 func passes(err error) bool {
 	for _, passing := range []error{
 		context.DeadlineExceeded, unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.ETOOMANYREFS,
@@ -359,7 +359,7 @@ func (s *Service) beginDrain(stopping bool) {
 	calls := s.drainServers(Drain{reason, deadline})
 	go func() {
 		defer cancel()
-		// Nothing is known of what is in flight before every server knows of the drain.
+		// The work in flight is only known once every server knows of the drain.
 		if err := await(ctx, calls); err != nil {
 			s.log.Warn("a server hangs", "error", err)
 		}

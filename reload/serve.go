@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reloadSignal is what systemd sends to the main process for a reload; see
-// ReloadSignal= in systemd.service(5).
+// reloadSignal is the signal that systemd sends to the main process for a reload;
+// see ReloadSignal= in systemd.service(5).
 const reloadSignal = syscall.SIGHUP
 
-// Serve tells systemd, or the predecessor, that this process is ready, and
-// serves until it has nothing left to do. Each of servers, which may be none
-// where the application accepts by itself, runs in a goroutine of its own; what
-// they accept waits until this generation is the one that serves.
+// Serve tells systemd, or the predecessor, that this process is ready, and serves
+// until it has nothing left to do. Each of servers, which may be none where the
+// application accepts by itself, runs in a goroutine of its own; their connections
+// wait until this generation is the one that serves.
 //
 // Serve returns nil when this generation has handed over and drained, or was
 // told to stop, by SIGTERM, SIGINT or the end of ctx, and has drained: the program is
@@ -131,7 +131,7 @@ func (s *Service) loop(ctx context.Context, stop <-chan os.Signal) {
 			s.reloadSignalled()
 		case <-s.pulse:
 		case given := <-s.asked:
-			// Whoever asked may have had an answer meanwhile.
+			// The caller may have had an answer meanwhile.
 			if given == s.verdicts.count() {
 				s.step(generation.Event{Kind: generation.ReloadAsked})
 			}
@@ -159,7 +159,7 @@ func (s *Service) reloadSignalled() {
 	s.step(generation.Event{Kind: generation.ReloadAsked, Foreign: time.Since(s.named) > signalLag})
 }
 
-// dated is the event with what depends on when the reload signal came.
+// dated is the event with the facts that depend on when the reload signal came.
 func (s *Service) dated(p posted) generation.Event {
 	e := p.Event
 	if began, ok := p.from.(handover.Takeover); ok && s.hangup != 0 {

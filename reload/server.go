@@ -34,20 +34,20 @@ var (
 // and a generation that drains waits for them. For any other work of a server, such as a
 // shutdown that Drain has begun, it waits where that is announced by [Service.Begin].
 //
-// A server that hangs holds nobody: each method runs in a goroutine of its own, and what
-// has not returned in time is named in the log.
+// A server that hangs does not block the service: each method runs in a goroutine of its
+// own, and the log names one that has not returned in time.
 type Server interface {
 	// Serve serves until Close, or until Drain has nothing left to finish. Once one of
 	// them was called its return ends this server and nothing else; an error is only
 	// logged then. Any other return, nil included, ends this generation: systemd
 	// restarts the service, or the predecessor takes back.
 	Serve() error
-	// Drain begins the drain: nothing new is accepted any more, what is in
-	// flight should come to its end. It returns at once, within 5 s at most. It may come
-	// before the call of Serve, whose goroutine has yet to run. It comes again, with
-	// ErrStopping and the same deadline, if a generation that has handed over is told to
-	// stop: nobody else accepts then, so there is no reason to keep a connection that has
-	// nothing to finish.
+	// Drain begins the drain: nothing new is accepted any more, and the work in flight
+	// should come to its end. It returns at once, within 5 s at most. It may come before
+	// the call of Serve, whose goroutine has yet to run. It comes again, with ErrStopping
+	// and the same deadline, if a generation that has handed over is told to stop: nobody
+	// else accepts then, so there is no reason to keep a connection that has nothing to
+	// finish.
 	Drain(Drain)
 	// Resume ends a drain because this generation takes back; it returns like Drain,
 	// and comes after that has returned. Many servers cannot serve again, since Drain has

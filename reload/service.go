@@ -15,12 +15,12 @@ import (
 	"github.com/instar-project/instar/reload/internal/intake"
 )
 
-// Open finds out who this process is, the first generation since the unit was
-// started or the successor of another, and takes over the sockets meant for it.
-// To be called once, early in main, before anything is started that reads
-// LISTEN_FDS or NOTIFY_SOCKET: Open takes these variables out of the
-// environment. From here on the reload signal, SIGHUP, is handled; in a process that was
-// started by hand it stops the service, see the package comment.
+// Open finds out whether this process is the first generation since the unit was started
+// or the successor of another, and takes over the sockets meant for it. Call it once,
+// early in main, before you start anything that reads LISTEN_FDS or NOTIFY_SOCKET: Open
+// takes these variables out of the environment. From here on the reload signal, SIGHUP,
+// is handled; in a process that was started by hand it stops the service, see the
+// package comment.
 //
 // The init functions of all packages, and main up to Open, run in every process of the
 // service: in a first start, in a successor, while its predecessor serves, and in a
@@ -31,14 +31,14 @@ import (
 // it has crashed: an application that wants that for itself calls it later.
 //
 // A preflight is a run of the whole program, which ends at Open: package initialisers,
-// and what main does before Open, happen in it as well.
+// and the code of main before Open, run in it as well.
 //
-// Outside systemd it succeeds as well; the getters then say what is missing, and the
-// command that starts the program by hand.
-// Errors: a malformed environment ([activation.ErrMalformed]), a predecessor
-// that speaks another protocol, a Config that makes no sense; [ErrPreflight] where
-// the running service only wants to know whether this build could follow it: main
-// returns that error like any other, and nobody sees it.
+// Outside systemd it succeeds as well; the getters then name the missing socket, and
+// the command that starts the program by hand. Errors: a malformed environment
+// ([activation.ErrMalformed]), a predecessor that speaks another protocol, a Config
+// that makes no sense; [ErrPreflight] where the running service only wants to know
+// whether this build could follow it: main returns that error like any other, and it
+// is never printed.
 func Open(config Config) (*Service, error) {
 	config, err := config.withDefaults()
 	if asked, err := config.answer(err); asked {
@@ -198,15 +198,15 @@ func (s *Service) Files(name string, checks ...activation.Check) ([]*os.File, er
 // one more for each successor.
 func (s *Service) Generation() int { return s.generation }
 
-// Command returns what this process was started with, by systemd or by its
-// predecessor, whatever the program has made of os.Args, of its environment and of its
+// Command returns the command that started this process, from systemd or its
+// predecessor, whatever the program has done to os.Args, its environment and its
 // directory since. Dir is "" if that is not known. The slices are the caller's.
 func (s *Service) Command() Command { return s.launcher.own() }
 
 // Config is what Open was given, defaults filled in.
 func (s *Service) Config() Config { return s.config }
 
-// Build is what this build calls itself; see [Config].
+// Build is the name of this build; see [Config].
 func (s *Service) Build() string { return s.config.Build }
 
 // Phase says in one word or two where this generation stands: "initialising",

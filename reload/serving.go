@@ -13,10 +13,11 @@ import (
 )
 
 // serverPatience is how long the servers may take for a call that is to return at
-// once, and for the end of Serve after Close. A server that hangs holds nobody longer.
+// once, and for the end of Serve after Close. No call waits longer for a server that
+// hangs.
 const serverPatience = 5 * time.Second
 
-// serving is a server of the application, and what it has been asked.
+// serving is a server of the application, and the calls on it.
 type serving struct {
 	server Server
 	name   string

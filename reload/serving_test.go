@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scriptedServer does what it was told. Its Serve returns what it receives; a method
-// without a script returns at once.
+// scriptedServer follows a script. Its Serve returns the error that it receives; a
+// method without a script returns at once.
 type scriptedServer struct {
 	ends                 chan error
 	drain, resume, close func()
@@ -66,7 +66,8 @@ func TestEndOfAServer(t *testing.T) {
 	}
 }
 
-// Whatever method of a server hangs holds nobody for long, and is named.
+// A method of a server that hangs, whichever it is, does not block the service for
+// long, and is named.
 func TestServersThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		never := make(chan struct{})

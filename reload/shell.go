@@ -32,7 +32,7 @@ type Service struct {
 
 	pid         int
 	generation  int  // counted from 1 since the unit was started
-	byHand      bool // nobody would follow an upgrade, and SIGHUP stops
+	byHand      bool // no supervisor would follow an upgrade, and SIGHUP stops
 	keeping     *keeping
 	predecessor *predecessor // nil: systemd has started this process
 
@@ -42,22 +42,22 @@ type Service struct {
 	phase      atomic.Uint32 // a generation.Phase, for Phase
 
 	elders elders        // older generations that drain
-	mains  mains         // who hears of this one's drain
+	mains  mains         // the processes that hear of this one's drain
 	met    chan struct{} // there is a new one among the mains
 
 	mu      sync.Mutex
-	given   []io.Closer // what the getters have returned
+	given   []io.Closer // results of the getters
 	refusal error       // the last error that a getter returned
 
 	shell
 }
 
-// shell is what runs the state machine: where it stands, and what goes on
-// around it. Only the goroutine of Serve touches it, but for events and done.
+// shell runs the state machine: it has its state, and the calls under way around
+// it. Only the goroutine of Serve touches it, but for events and done.
 type shell struct {
 	state     generation.State
 	events    chan posted
-	done      chan struct{} // closed when nobody takes events any more
+	done      chan struct{} // closed when no events are taken any more
 	asked     chan int      // an upgrade is wanted: the reload signal by another way
 	verdicts  verdicts
 	followUps []generation.Event
@@ -90,7 +90,7 @@ type shell struct {
 	shown      shown
 }
 
-// posted is an event with what it comes from: a successor, a drain, the message of a
+// posted is an event with its source: a successor, a drain, the message of a
 // takeover; nil: none of these.
 type posted struct {
 	generation.Event
@@ -156,8 +156,8 @@ func (s *Service) release() error {
 	return nil
 }
 
-// flushNotifier lets what was posted leave before its sender ends: systemd ignores
-// messages from a process that has exited.
+// flushNotifier lets posted messages leave before their sender ends: systemd
+// ignores messages from a process that has exited.
 func (s *Service) flushNotifier() {
 	const patience = 2 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -109,7 +109,7 @@ func TestStopWithASuccessorInitialising(t *testing.T) {
 	u.wantSaid(saysReady(1), saysReloading(1, 1), saysStopping(1, 1))
 }
 
-// The unit stops while systemd has not confirmed who is main: both processes
+// The unit stops while systemd has not confirmed the main process: both processes
 // are told, as KillMode=control-group does it.
 func TestStopInTheTakeover(t *testing.T) {
 	u := start(t)

@@ -21,10 +21,10 @@ import (
 type successor struct {
 	launched
 	build  string
-	adopts bool      // it wants what is in the store
+	adopts bool      // it wants the entries of the store
 	poises bool      // it says when this process may end
 	start  int       // its number in the attempt, from 1
-	late   *deadline // for what is expected of the successor
+	late   *deadline // for the message that is expected of the successor
 
 	heard      atomic.Bool   // it has said something
 	superseded atomic.Bool   // it has a successor of its own, or is about to
@@ -44,7 +44,7 @@ func newSuccessor(l launched, start int) *successor {
 	return &successor{launched: l, start: start, poised: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// await begins to wait for what becomes of the successor, and greets it.
+// await greets the successor, and begins to watch it.
 func (s *Service) await(next *successor) {
 	hello := s.hello(next.command.StartedWith)
 	next.late = newDeadline(func() {
@@ -60,8 +60,8 @@ func (s *Service) await(next *successor) {
 	}()
 }
 
-// unreachable says that the successor could not be sent what it needs. If that is
-// because it has died, its death says more.
+// unreachable says that the successor could not be sent its descriptors. If the
+// reason is its death, that says more.
 func (s *Service) unreachable(next *successor, err error) {
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, net.ErrClosed) {
 		return
@@ -105,8 +105,8 @@ func (s *Service) descriptors() []handover.Descriptor {
 	return all
 }
 
-// watch turns what the successor says, and its death, into events: every
-// message first, the death last.
+// watch turns the successor's messages, and its death, into events: every message
+// first, the death last.
 func (s *Service) watch(next *successor) {
 	silent := make(chan struct{})
 	go func() {
@@ -169,8 +169,8 @@ func (s *Service) listen(next *successor) {
 				return
 			}
 			if e.Kind == generation.SuccessorUnhealthy {
-				// It finishes what it has accepted, and nobody else would notice if
-				// it hangs in that.
+				// It finishes the connections that it has accepted, and no other
+				// process would notice if it hangs in that.
 				time.AfterFunc(s.config.DrainTimeout+drainGrace, func() { _ = next.process.Kill() })
 			}
 			s.post(next, e)

@@ -4,7 +4,7 @@
 // It is for a service on package reload that people or monitoring look at. A service
 // that leaves it out upgrades as well, and links no D-Bus.
 //
-// # What a service does
+// # In the service
 //
 //	func main() { reload.Main(reload.Config{}, status.Exported(serve)) }
 //
@@ -12,7 +12,7 @@
 // way: with no bus, a refused name or a bus that restarts, the service goes on, its log
 // says so, and Export tries again.
 //
-// # What others see
+// # On the bus
 //
 // One object with one interface, on the bus of the manager that runs the unit: the
 // system bus, or a user's. Its name is [Name] of the unit: for web.service,
@@ -24,16 +24,16 @@
 // same for programs that speak no D-Bus. PropertiesChanged follows a change within
 // 200 ms, and no sooner after the one before.
 //
-// # Who owns the name
+// # The owner of the name
 //
-// The main process, at every moment from its READY=1 on. Each generation queues
-// for the name when it comes on the bus, and gives it up to whoever asks for it
+// The main process, at every moment from its READY=1 on. Each generation queues for
+// the name when it comes on the bus, and gives it up on request
 // (DBUS_NAME_FLAG_ALLOW_REPLACEMENT); the one that becomes main asks
-// (DBUS_NAME_FLAG_REPLACE_EXISTING). So the bus itself gives the name back to
-// the predecessor when its successor dies, and to the older ones in turn. A
-// process that has handed over stays until it has lost the name.
+// (DBUS_NAME_FLAG_REPLACE_EXISTING). So the bus itself gives the name back to the
+// predecessor when its successor dies, and to the older ones in turn. A process
+// that has handed over stays until it has lost the name.
 //
-// # Who may do what
+// # Rights
 //
 // The system bus refuses names and calls that no policy allows. [Policy] writes
 // one, for /usr/share/dbus-1/system.d or /etc/dbus-1/system.d: root and the
@@ -46,9 +46,9 @@
 //
 //	u web -
 //
-// and keep DynamicUser=yes: it uses the user that is there, and all that it
-// implies stays in force. No polkit is involved. A user's own bus needs no
-// policy: nobody else is on it.
+// and keep DynamicUser=yes: it uses the user that is there, and all that it implies
+// stays in force. No polkit is involved. A user's own bus needs no policy: no other
+// user is on it.
 //
 // RestrictAddressFamilies=AF_UNIX and PrivateNetwork=yes are no obstacle; the
 // socket of the bus must be visible, so no RootDirectory= without
@@ -57,10 +57,10 @@
 // # The unit
 //
 // When a generation has come to serve, Export looks at the unit, as systemd has
-// loaded it. What in it does not go together with the service's limits, or stands in
-// the way of upgrades, is logged as an error and in the property UnitProblems.
+// loaded it. Settings that contradict the service's limits, or stand in the way of
+// upgrades, are logged as an error, and are in the property UnitProblems.
 //
-// What the unit says and no reload brings is in RestartNeeded, and logged after each
+// Settings of the unit that no reload brings are in RestartNeeded, and logged after each
 // upgrade: settings that come with the start (sandbox, limits, namespaces, ExecStartPre=),
 // credentials whose source has changed, a log file that was rotated and that the service
 // may not open, variables of an EnvironmentFile= that it may not read. Values are

@@ -6,8 +6,8 @@
 //
 // # Write
 //
-// A [Service] says what the service is; [Write] renders its unit files with
-// everything an upgrade needs, and a comment for each setting that says why:
+// A [Service] describes the service; [Write] renders its unit files with everything
+// an upgrade needs, and a comment for each setting that says why:
 //
 //	files, err := units.Write(units.Service{
 //		Name:      "web",
@@ -34,8 +34,8 @@
 //
 // # Versions
 //
-// What Write renders is known to systemd 254, the lowest that Instar supports,
-// and to all later ones.
+// The settings that Write renders are known to systemd 254, the lowest that Instar
+// supports, and to all later ones.
 //
 // Man pages: systemd.syntax(7), systemd.unit(5), systemd.service(5),
 // systemd.socket(5), systemd.kill(5), systemd.exec(5), systemd.time(7),

@@ -26,7 +26,7 @@ func ExampleWrite() {
 	// FileDescriptorName=http
 	// ListenStream=8080
 	//
-	// # Room for the connections that arrive while nobody accepts: during a takeover,
+	// # Room for the connections that arrive while no process accepts: during a takeover,
 	// # after a crash.
 	// Backlog=4096
 	//

@@ -24,10 +24,9 @@ type Service struct {
 	// Description is Description=. Empty: Name.
 	Description string
 
-	// ExecStart is the command: an absolute path, then its arguments, each
-	// passed to the program as it is here. The path is what an upgrade starts
-	// anew, so it should be one that a deployment replaces by rename, or a
-	// symlink that it moves.
+	// ExecStart is the command: an absolute path, then its arguments, each passed
+	// to the program as it is here. An upgrade starts the path anew, so it should
+	// be one that a deployment replaces by rename, or a symlink that it moves.
 	ExecStart []string
 
 	// ExecReload and ExecReloadPost are the commands that make `systemctl reload` fail

@@ -58,8 +58,8 @@ func Export(ctx context.Context, svc *reload.Service, config Config) {
 	go e.run(ctx)
 }
 
-// complete fills in what this process knows of itself; user: a user's manager runs
-// it.
+// complete fills in the facts that this process knows of itself; user: a user's
+// manager runs it.
 func (c Config) complete() (_ Config, user bool, err error) {
 	unit, user, err := ownUnit()
 	if c.Unit == "" {
@@ -97,8 +97,8 @@ type exporter struct {
 // errOver ends the last session.
 var errOver = errors.New("over")
 
-// run has one session on the bus after the other. What keeps the service off the
-// bus is logged once, until it was on it again.
+// run has one session on the bus after the other. An error that keeps the service
+// off the bus is logged once, until it was on it again.
 func (e *exporter) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -15,11 +15,11 @@ import (
 // ErrInvalid is in the error of [Write] when a [Service] makes no sense.
 var ErrInvalid = errors.New("not a service that can be written")
 
-// unitPrefix is what systemd allows in the name of a unit, see systemd.unit(5).
+// unitPrefix matches the names of units that systemd allows, see systemd.unit(5).
 // '@' is left out: a template's sockets would need instances of their own.
 var unitPrefix = regexp.MustCompile(`^[A-Za-z0-9:_.\\-]{1,200}$`)
 
-// check says what is wrong with a service, in one error that names the fields.
+// check checks a service, and names the wrong fields in one error.
 func (s Service) check() error {
 	var problems []error
 	bad := func(format string, args ...any) {
@@ -111,8 +111,8 @@ func (s Service) check() error {
 	return errors.Join(problems...)
 }
 
-// commandProblem says what makes argv unfit for ExecStart= and its like; "" if
-// nothing does.
+// commandProblem says why argv is unfit for ExecStart= and its like; "" if it is
+// fit.
 func commandProblem(argv []string) string {
 	if len(argv) > 0 && (!path.IsAbs(argv[0]) || path.Clean(argv[0]) != argv[0]) {
 		return fmt.Sprintf("begins with %q: give an absolute path without '.' or '..'", argv[0])
@@ -141,8 +141,8 @@ func (s Service) hides(program string) string {
 	return ""
 }
 
-// nameProblem says what makes name unfit for FileDescriptorName= of a socket of
-// this service, in words that follow it; "" if nothing does.
+// nameProblem says why name is unfit for FileDescriptorName= of a socket of this
+// service, in words that follow it; "" if it is fit.
 func nameProblem(name string) string {
 	if strings.HasPrefix(name, fdname.ReservedPrefix) {
 		return "begins with " + fdname.ReservedPrefix + ", as the library's own entries in the store do"

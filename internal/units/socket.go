@@ -2,9 +2,9 @@ package units
 
 import "io/fs"
 
-// DefaultBacklog is how many connections may wait where a [Socket] says
-// nothing: room for those that arrive while nobody accepts, during a takeover
-// or a restart. The kernel caps it by net.core.somaxconn, see listen(2).
+// DefaultBacklog is how many connections may wait where a [Socket] says nothing:
+// room for those that arrive while no generation accepts, during a takeover or a
+// restart. The kernel caps it by net.core.somaxconn, see listen(2).
 const DefaultBacklog = 4096
 
 // Socket is one .socket unit, as package units has it.

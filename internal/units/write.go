@@ -10,7 +10,7 @@ import (
 // File is a unit file: its name, such as "web.socket", and its text.
 type File struct{ Name, Text string }
 
-// What the timeouts of a unit leave beyond those of the service, for what the
+// The slack of a unit's timeouts beyond those of the service, for work that the
 // service does not time: its start, systemd's own work, a slow machine.
 const (
 	startSlack = 30 * time.Second
@@ -77,7 +77,7 @@ func (s Service) serviceText() string {
 		t.set("Sockets", strings.Join(sockets, " "))
 	}
 	if s.Store > 0 {
-		t.because("What systemd keeps when a process ends: entries of the file descriptor store.")
+		t.because("Entries of the file descriptor store, which systemd keeps when a process ends.")
 		t.set("FileDescriptorStoreMax", strconv.Itoa(s.Store))
 	}
 	t.because("After a crash connections wait in the sockets; they do not wait long. A service",
@@ -100,7 +100,7 @@ func (s Service) serviceText() string {
 	t.set("OOMPolicy", "continue")
 
 	if s.Outbound {
-		t.because("What the service does not need.")
+		t.because("Rights that the service does not need are taken away.")
 	} else {
 		t.because("Everything the service needs comes through its sockets.")
 	}
@@ -164,7 +164,7 @@ func (s Service) socketText(i int) string {
 		if backlog == 0 {
 			backlog = DefaultBacklog
 		}
-		t.because("Room for the connections that arrive while nobody accepts: during a takeover,",
+		t.because("Room for the connections that arrive while no process accepts: during a takeover,",
 			"after a crash.")
 		t.set("Backlog", strconv.Itoa(backlog))
 	}

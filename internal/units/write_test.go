@@ -66,7 +66,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// Verify has nothing to say of what Write writes.
+// Verify finds nothing in the units that Write writes.
 func TestWriteVerified(t *testing.T) {
 	for _, service := range []Service{exampleService, chat} {
 		files, err := Write(service)

@@ -81,7 +81,7 @@ func TestGoAwayWhenBusy(t *testing.T) {
 }
 
 // A request that crosses GOAWAY on the network is answered, and not refused: the first
-// one refuses nothing, the last one says what was answered.
+// one refuses nothing, the last one names the last answered stream.
 func TestRequestCrossesGoAway(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestGoAwayWhenLate(t *testing.T) {
 	}
 }
 
-// What the user has set with HTTP/2 off stays off.
+// HTTP/2 that the user has switched off stays off.
 func TestNoHTTP2(t *testing.T) {
 	s := start(t, forEver, 1, withTLS("h2", "http/1.1"), func(user *http.Server, listeners []net.Listener) []net.Listener {
 		user.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
@@ -359,7 +359,7 @@ func (h *http2Client) wantEnd() {
 	}
 }
 
-// lookout reads what its client reads.
+// lookout reads along with its client.
 type lookout struct {
 	net.Conn
 	client *http2Client

@@ -51,7 +51,7 @@
 // still come on the connections that clients have kept. A handler whose state is parked
 // answers with [AskAgain]: the client asks the generation that has the state.
 //
-// # What cannot be promised
+// # Limits
 //
 // HTTP/1.1 has no way to tell the client of an idle connection that it will be closed. A
 // request that crosses the close on the network is lost; clients send it again if

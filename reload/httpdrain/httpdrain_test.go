@@ -28,7 +28,7 @@ type site struct {
 	served    chan error
 }
 
-// setting changes the server before it serves, and what it serves on.
+// setting changes the server before it serves, and its listeners.
 type setting func(*http.Server, []net.Listener) []net.Listener
 
 func start(t *testing.T, linger time.Duration, sockets int, settings ...setting) *site {
@@ -260,7 +260,7 @@ type brokenListener struct {
 func (l brokenListener) Accept() (net.Conn, error) { return nil, l.err }
 func (l brokenListener) Close() error              { return nil }
 
-// counting makes connections that can do what those of package reload can.
+// counting makes connections with the methods of those of package reload.
 type counting struct{ net.Listener }
 
 func (l counting) Accept() (net.Conn, error) {

@@ -191,7 +191,8 @@ func (l wrapping) Accept() (net.Conn, error) {
 
 type embedding struct{ net.Conn }
 
-// raw shows by a method what it is around, as does github.com/pires/go-proxyproto.
+// raw shows the inner connection by a method, as does
+// github.com/pires/go-proxyproto.
 type raw struct{ inner net.Conn }
 
 func (c *raw) Raw() net.Conn                      { return c.inner }
@@ -205,8 +206,8 @@ func (c *raw) SetReadDeadline(t time.Time) error  { return c.inner.SetReadDeadli
 func (c *raw) SetWriteDeadline(t time.Time) error { return c.inner.SetWriteDeadline(t) }
 
 // A connection that takes its time to close, as one over TLS does whose client does
-// not read, holds up nobody.
-func TestClosingBlocksNobody(t *testing.T) {
+// not read, does not hold up others.
+func TestClosingDoesNotBlock(t *testing.T) {
 	deaf := newDeaf()
 	s := start(t, short, 1, deaf.listen, withTLS("http/1.1"))
 	c := s.dialTLS("http/1.1")
@@ -227,8 +228,8 @@ func TestClosingBlocksNobody(t *testing.T) {
 	<-deaf.closed
 }
 
-// deaf is a listener whose first connection does not get rid of what is written to it
-// once ears is closed, until it is closed; it knows no deadline.
+// deaf is a listener whose first connection blocks writes once ears is closed, until
+// it is closed itself; it has no deadline.
 type deaf struct {
 	net.Listener
 	first                  sync.Once
@@ -272,7 +273,7 @@ func (c *deafConn) Close() error {
 	return c.Conn.Close()
 }
 
-// In a stop nobody else accepts: half a second is enough.
+// In a stop no successor accepts: half a second is enough.
 func TestStop(t *testing.T) {
 	s := start(t, forEver, 1)
 	idle := s.dial()
@@ -293,8 +294,8 @@ func TestStopInDrain(t *testing.T) {
 	idle.wantEnd()
 }
 
-// What Serve's end cuts in the midst of an answer is known to be there; an idle
-// connection is not.
+// The end of Serve counts connections that it cuts in the midst of an answer, and
+// no idle ones.
 func TestMidway(t *testing.T) {
 	s := start(t, forEver, 1)
 	c := s.dial()
@@ -341,7 +342,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// Handlers find what they find with net/http alone.
+// Handlers find the same as with net/http alone.
 func TestAnswerIsWhole(t *testing.T) {
 	s := start(t, forEver, 1, func(user *http.Server, listeners []net.Listener) []net.Listener {
 		user.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// deadlineListener is what every listener of package activation is.
+// deadlineListener is the type of every listener of package activation.
 type deadlineListener interface {
 	net.Listener
 	SetDeadline(time.Time) error
@@ -51,8 +51,8 @@ func (l *Listener) Close() error {
 	return l.deadlineListener.Close()
 }
 
-// The connections keep every method of the type they wrap: package net and
-// net/http look for ReadFrom and WriteTo to splice(2) and sendfile(2). What asks for the
+// The connections keep every method of the type they wrap: package net and net/http look
+// for ReadFrom and WriteTo to splice(2) and sendfile(2). A library that asks for the
 // type itself finds it by NetConn, as with a tls.Conn.
 type (
 	tcpConn struct {
@@ -110,7 +110,7 @@ func (c *tcpConn) NetConn() net.Conn   { return c.TCPConn }
 func (c *unixConn) NetConn() net.Conn  { return c.UnixConn }
 func (c *otherConn) NetConn() net.Conn { return c.Conn }
 
-// What package httpdrain wants to know of a connection, and to say of it.
+// Methods by which package httpdrain asks and tells about a connection.
 
 // Reads is how many reads of the connection have brought something.
 func (t *tracked) Reads() uint64 { return t.reads.Load() }
@@ -123,7 +123,7 @@ func (c *tcpConn) Read(p []byte) (int, error)   { return c.brought(c.TCPConn.Rea
 func (c *unixConn) Read(p []byte) (int, error)  { return c.brought(c.UnixConn.Read(p)) }
 func (c *otherConn) Read(p []byte) (int, error) { return c.brought(c.Conn.Read(p)) }
 
-// brought counts what Read returns, and returns it.
+// brought counts the results of Read, and returns them.
 func (t *tracked) brought(n int, err error) (int, error) {
 	if n > 0 {
 		t.reads.Add(1)

@@ -93,7 +93,7 @@ func TestAnswersLeaveFromTheAddressAsked(t *testing.T) {
 	}
 }
 
-// What is no answer goes the ordinary way.
+// A datagram that is no answer goes the ordinary way.
 func TestSendingToAnyone(t *testing.T) {
 	inner, err := net.ListenPacket("udp4", "0.0.0.0:0")
 	if err != nil {

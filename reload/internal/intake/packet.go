@@ -40,7 +40,7 @@ func (r *receiver) receive(call func() error) error {
 	})
 }
 
-// stop ends the receiver: what its readers hold is theirs to finish.
+// stop ends the receiver: its readers finish the datagrams that they hold.
 func (r *receiver) stop() {
 	r.door.close()
 	r.mu.Lock()
