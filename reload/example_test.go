@@ -41,11 +41,11 @@ func ExampleService_Listener() {
 	// Output: true
 }
 
-// Work that only one generation may do, such as sending what is due. Serve of a server
-// begins before its generation is the one that serves: a socket waits for that, other
-// work has to look. What is under way at a takeover is finished by the predecessor, thanks
-// to Begin, and may overlap with the first piece of its successor: where that matters, as
-// in a ledger, the pieces need a lock besides.
+// Work that only one generation may do, such as sending mail that is due. Serve of a
+// server begins before its generation serves: a socket waits for that, other work has to
+// look. The predecessor finishes work that is under way at a takeover, thanks to Begin,
+// and may overlap with the first piece of its successor: where that matters, as in a
+// ledger, the pieces need a lock besides.
 func ExampleService_Watch() {
 	reload.Main(reload.Config{}, func(ctx context.Context, svc *reload.Service) error {
 		ln, err := svc.Listener("http")

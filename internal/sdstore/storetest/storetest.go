@@ -165,7 +165,7 @@ func (m *Manager) receive() {
 	}
 }
 
-// handle does what systemd's service_notify_message does with these assignments.
+// handle treats these assignments as systemd's service_notify_message does.
 func (m *Manager) handle(lines []string, fds []int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
