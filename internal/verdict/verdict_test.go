@@ -88,9 +88,9 @@ func TestSignature(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	text, err := os.ReadFile("../../status/introspection.xml")
+	text, err := os.ReadFile("../status/introspection.xml")
 	if err != nil || !strings.Contains(string(text), `<property name="Verdict" type="`+want+`"`) {
-		t.Errorf("status/introspection.xml has another one: %v", err)
+		t.Errorf("internal/status/introspection.xml has another one: %v", err)
 	}
 }
 
