@@ -3,10 +3,9 @@ package main
 
 import (
 	"context"
-	"net/http"
+	"net"
 
 	"github.com/instar-project/instar/reload"
-	"github.com/instar-project/instar/reload/httpdrain"
 	"github.com/instar-project/instar/status"
 
 	"google.golang.org/grpc"
@@ -21,10 +20,9 @@ func serve(ctx context.Context, svc *reload.Service) error {
 	if err != nil {
 		return err
 	}
-	calls := grpc.NewServer()
-	grpc_health_v1.RegisterHealthServer(calls, health.NewServer())
-	// As a handler it serves again if this generation takes back.
-	server := &http.Server{Handler: calls, Protocols: new(http.Protocols)}
-	server.Protocols.SetUnencryptedHTTP2(true)
-	return svc.Serve(ctx, httpdrain.New(server, ln))
+	return svc.Serve(ctx, reload.Graceful(ln, func(_ context.Context, ln net.Listener) reload.Running {
+		calls := grpc.NewServer()
+		grpc_health_v1.RegisterHealthServer(calls, health.NewServer())
+		return reload.Running{Serve: func() error { return calls.Serve(ln) }, GracefulStop: calls.GracefulStop, Stop: calls.Stop}
+	}))
 }

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 
 	"github.com/instar-project/instar/reload"
 	"github.com/instar-project/instar/status"
@@ -20,16 +21,14 @@ func serve(ctx context.Context, svc *reload.Service) error {
 		return err
 	}
 	dns.HandleFunc(".", answer)
-	return svc.Serve(ctx, server{&dns.Server{Listener: ln}}, server{&dns.Server{PacketConn: pc}})
+	return svc.Serve(ctx,
+		reload.Graceful(ln, func(_ context.Context, ln net.Listener) reload.Running { return running(&dns.Server{Listener: ln}) }),
+		reload.GracefulPackets(pc, func(_ context.Context, pc net.PacketConn) reload.Running { return running(&dns.Server{PacketConn: pc}) }))
 }
 
-// server goes on reading in a drain: what it reads then waits for the next generation.
-type server struct{ *dns.Server }
-
-func (s server) Serve() error       { return s.ActivateAndServe() }
-func (s server) Drain(reload.Drain) {}
-func (s server) Resume()            {}
-func (s server) Close() error       { return s.Shutdown() }
+func running(s *dns.Server) reload.Running {
+	return reload.Running{Serve: s.ActivateAndServe, Shutdown: s.ShutdownContext}
+}
 
 func answer(w dns.ResponseWriter, query *dns.Msg) {
 	hello := &dns.TXT{Hdr: dns.RR_Header{Name: query.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{"hello"}}
