@@ -391,7 +391,7 @@ func TestStatusWithoutBus(t *testing.T) {
 		s.eventually("generation 2 serves", func() bool { return s.show("statusd", "StatusText") == "generation 2 (v2) serving" })
 		journal, err := s.manager.Journal(s.ctx, "statusd.service")
 		s.must(err)
-		for _, want := range []string{"no policy allows this process", "whether the upgrade has succeeded is not known"} {
+		for _, want := range []string{"no policy allows this process", "the verdict of the upgrade is not known"} {
 			if !strings.Contains(journal, want) {
 				t.Errorf("the journal does not say %q\n%s", want, journal)
 			}
