@@ -11,6 +11,8 @@ const (
 	// handedBack is the time that a successor that has failed its probation may take
 	// besides its drain: drainGrace of package reload.
 	handedBack = 5 * time.Second
+	// longestProbation is that of the stories.
+	longestProbation = 2 * time.Second
 	// slack is for the main process, which looks once a second, and for this one.
 	slack = 2500 * time.Millisecond
 )
@@ -52,6 +54,9 @@ func (o outcome) oldSince(pid int) (since time.Time, allowed time.Duration, old 
 		case e.PID != pid && e.Generation > o.generationOf(pid) && (name == "serving" || name == "probation"):
 			// It may not have had the time to say so.
 			since, allowed, old = at, inService(endTimeout)+time.Second, true
+			if name == "probation" {
+				allowed += longestProbation // in which it may be needed again
+			}
 		}
 	}
 	return since, allowed, old
