@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/instar-project/instar/reload"
@@ -20,37 +19,17 @@ func fast(svc *reload.Service) (reload.Server, error) {
 		return nil, err
 	}
 	return reload.Graceful(ln, func(leaving context.Context, ln net.Listener) reload.Running {
-		var open atomic.Int64 // GetOpenConnectionsCount is one less once Serve has returned
 		s := &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
 			time.Sleep(5 * time.Millisecond)
 			_, _ = c.WriteString(sign(svc))
 			if leaving.Err() != nil {
 				c.SetConnectionClose()
 			}
-		}, ConnState: func(_ net.Conn, state fasthttp.ConnState) {
-			switch state {
-			case fasthttp.StateNew:
-				open.Add(1)
-			case fasthttp.StateClosed, fasthttp.StateHijacked:
-				open.Add(-1)
-			}
 		}}
 		return reload.Running{
-			Serve: func() error { return s.Serve(ln) },
-			Shutdown: func(ctx context.Context) error {
-				const patience = 2 * time.Second
-				for over := time.After(patience); open.Load() > 0; {
-					select {
-					case <-over:
-						return s.ShutdownWithContext(ctx)
-					case <-ctx.Done():
-						return ctx.Err()
-					case <-time.After(10 * time.Millisecond):
-					}
-				}
-				return s.ShutdownWithContext(ctx)
-			},
-			Linger: -1,
+			Serve:    func() error { return s.Serve(ln) },
+			Shutdown: s.ShutdownWithContext,
+			Linger:   2 * time.Second,
 		}
 	}), nil
 }
