@@ -3,6 +3,8 @@ package status
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -373,6 +375,11 @@ func TestStateOfOneThatHangs(t *testing.T) {
 	if err := unix.Kill(u.first, unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = unix.Kill(u.first, unix.SIGCONT) }) // else it could not be ended
+	testkit.Eventually(t, "all of it is stopped", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", u.first))
+		return err == nil && strings.Contains(string(status), "State:\tT")
+	})
 	if _, err := c.State(t.Context()); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("State: %v", err)
 	}
