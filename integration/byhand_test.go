@@ -12,7 +12,8 @@ func TestByHand(t *testing.T) {
 		s.release("hello", "examples/hello")
 		run := func(script string) string {
 			t.Helper()
-			out, err := s.machine.Run(s.ctx, "sh", "-c", script)
+			// The tests may run under nohup(1).
+			out, err := s.machine.Run(s.ctx, "env", "--default-signal=HUP", "sh", "-c", script)
 			if err != nil {
 				t.Fatalf("%s: %v\n%s\n%s", script, err, out, s.journal())
 			}
