@@ -22,7 +22,7 @@ func (l *launcher) preflight(ctx context.Context, log *slog.Logger) error {
 	for try := 1; ; try++ {
 		sleep(ctx, strayPause(try))
 		state, err := l.askOnce(ctx)
-		if state == nil || !killedBy(state, syscall.SIGHUP) || try == maxStarts {
+		if state == nil || !killedBy(state.Sys().(syscall.WaitStatus), syscall.SIGHUP) || try == maxStarts {
 			return err
 		}
 		log.Info("a preflight was killed by a SIGHUP that was not for it; it is asked again", "pid", state.Pid())
@@ -82,7 +82,7 @@ func (l *launcher) askOnce(ctx context.Context) (unanswered *os.ProcessState, er
 		f.words = said.remark()
 		return nil, f
 	}
-	f := ended(cmd.ProcessState, said.remark())
+	f := ended(cmd.Process.Pid, cmd.ProcessState.Sys().(syscall.WaitStatus), said.remark())
 	f.public += ", without an answer"
 	return cmd.ProcessState, f
 }

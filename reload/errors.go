@@ -3,7 +3,6 @@ package reload
 import (
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 
@@ -43,20 +42,19 @@ var ErrServed = errors.New("reload: Serve was called before")
 var errUnexplained = errors.New("no reason was given")
 
 // ended is the failure of a process that has ended before its time, with its last words.
-func ended(state *os.ProcessState, said string) *failure {
+func ended(pid int, status syscall.WaitStatus, said string) *failure {
 	f := &failure{words: said, causes: []error{ErrCrashed}}
-	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		f.public = fmt.Sprintf("%v: PID %d was killed by %s", ErrCrashed, state.Pid(), unix.SignalName(ws.Signal()))
+	if status.Signaled() {
+		f.public = fmt.Sprintf("%v: PID %d was killed by %s", ErrCrashed, pid, unix.SignalName(status.Signal()))
 	} else {
-		f.public = fmt.Sprintf("%v: PID %d exited with status %d", ErrCrashed, state.Pid(), state.ExitCode())
+		f.public = fmt.Sprintf("%v: PID %d exited with status %d", ErrCrashed, pid, status.ExitStatus())
 	}
 	return f
 }
 
 // killedBy reports whether a process was ended by that signal.
-func killedBy(state *os.ProcessState, signal syscall.Signal) bool {
-	ws, ok := state.Sys().(syscall.WaitStatus)
-	return ok && ws.Signaled() && ws.Signal() == signal
+func killedBy(status syscall.WaitStatus, signal syscall.Signal) bool {
+	return status.Signaled() && status.Signal() == signal
 }
 
 // handoverFailed is why the successor could not be sent descriptors.

@@ -43,8 +43,22 @@ func TestEnded(t *testing.T) {
 		{"kill -9 $$", "the successor ended: PID %d was killed by SIGKILL"},
 	} {
 		cmd := exec.Command("sh", "-c", c.script)
-		_ = cmd.Run()
-		err := ended(cmd.ProcessState, "")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		status, err := awaitExit(cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// It is left to systemd if this process dies as well.
+		if err := cmd.Process.Signal(noSignal); err != nil {
+			t.Errorf("%s: it is reaped: %v", c.script, err)
+		}
+		_ = cmd.Wait()
+		if got := cmd.ProcessState.Sys().(syscall.WaitStatus); status != got {
+			t.Errorf("%s: %#x, want %#x", c.script, status, got)
+		}
+		err = ended(cmd.Process.Pid, status, "")
 		if want := fmt.Sprintf(c.want, cmd.ProcessState.Pid()); err.Error() != want {
 			t.Errorf("%s: %v, want %s", c.script, err, want)
 		}

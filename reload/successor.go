@@ -113,7 +113,8 @@ func (s *Service) watch(next *successor) {
 		defer close(silent)
 		s.listen(next)
 	}()
-	state, err := next.process.Wait()
+	status, err := awaitExit(next.process.Pid)
+	go s.reap(next)
 	close(next.ended)
 	next.late.stop()
 	select {
@@ -124,12 +125,12 @@ func (s *Service) watch(next *successor) {
 	next.line.Close()
 	kind := generation.SuccessorDied
 	if err == nil {
-		next.end = ended(state, next.remark())
+		next.end = ended(next.process.Pid, status, next.remark())
 		err = next.end
-		if killedBy(state, syscall.SIGKILL) {
+		if killedBy(status, syscall.SIGKILL) {
 			next.end = nil // it did not end by itself
 		}
-		if killedBy(state, reloadSignal) && !next.heard.Load() && next.start < maxStarts {
+		if killedBy(status, reloadSignal) && !next.heard.Load() && next.start < maxStarts {
 			kind = generation.SuccessorStrayed
 		}
 	} else {
