@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A successor that fails in initialisation, in whichever way, leaves the
@@ -72,6 +74,30 @@ func failedUpgrade(t *testing.T, s *site) {
 	if n := s.show("web", "NRestarts"); n != "0" {
 		t.Errorf("NRestarts=%s", n)
 	}
+}
+
+// The main process is killed, and its predecessor after it has taken back, before systemd
+// has read any of that. systemd starts the service anew at once: it does not wait for the
+// end of a reload that no process will announce.
+func TestDeathsThatSystemdReadsLate(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.release("web", "examples/web", "version=v1")
+		s.install("web", "TimeoutStartSec=infinity")
+		s.ask("/")
+		predecessor := s.mainPID("web")
+		successor := s.upgrade("web")
+		systemd := s.machine.Leader()
+		s.must(unix.Kill(systemd, unix.SIGSTOP))
+		defer unix.Kill(systemd, unix.SIGCONT)
+		s.must(unix.Kill(successor, unix.SIGKILL))
+		s.eventually("the predecessor has taken back", func() bool { return strings.Contains(s.journal(), "took back") })
+		s.must(unix.Kill(predecessor, unix.SIGKILL))
+		s.must(unix.Kill(systemd, unix.SIGCONT))
+		s.eventually("the service is started anew", func() bool {
+			return s.show("web", "ActiveState") == "active" && s.show("web", "NRestarts") == "1"
+		})
+		s.ask("/")
+	})
 }
 
 // processes counts the processes of a service.
