@@ -81,8 +81,8 @@ func failedUpgrade(t *testing.T, s *site) {
 // end of a reload that no process will announce.
 func TestDeathsThatSystemdReadsLate(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
-		s.release("web", "examples/web", "version=v1")
-		s.install("web", "TimeoutStartSec=infinity")
+		s.release("web", "integration/faulty", "version=v1", "fault=slowback")
+		s.install("web", "TimeoutStartSec=infinity", "FileDescriptorStoreMax=16")
 		s.ask("/")
 		predecessor := s.mainPID("web")
 		successor := s.upgrade("web")

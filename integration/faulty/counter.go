@@ -43,6 +43,9 @@ func (c *counter) Adopt(ctx context.Context, store *fdstore.Store, from reload.O
 	if fault == "unadoptable" && from == reload.FromUpgrade {
 		return errors.New("this build does not understand the state")
 	}
+	if fault == "slowback" && from == reload.FromTakeBack {
+		<-ctx.Done() // after ReadyTimeout
+	}
 	c.injector.Hang(inject.HangAdopt)
 	c.mu.Lock()
 	defer c.mu.Unlock()
