@@ -159,7 +159,7 @@ func (in *Injector) reach(s Step) {
 // peer is the other process of the upgrade, or 0: the successor that lives, or
 // the predecessor, whose child this process is while that one lives.
 func (in *Injector) peer() int {
-	if pid := int(in.successor.Load()); pid != 0 && syscall.Kill(pid, 0) == nil {
+	if pid := int(in.successor.Load()); pid != 0 && lives(pid) {
 		return pid
 	}
 	if in.successor.Load() == 0 && os.Getppid() != 1 {
