@@ -14,11 +14,13 @@ import (
 // Config says how generations follow each other. The zero value works.
 type Config struct {
 	// ReadyTimeout is how long a successor may take from its start until its
-	// application calls Serve. Zero: 30 s. It must be shorter than TimeoutStartSec= of the unit, which bounds a reload as a whole.
+	// application calls Serve. Zero: 30 s. It must be shorter than TimeoutStartSec= of
+	// the unit, which bounds a reload as a whole.
 	ReadyTimeout time.Duration
 
 	// DrainTimeout is how long connections may take to end after a handover or
-	// SIGTERM; then they are closed. Zero: 30 s. It must be shorter than TimeoutStopSec= of the unit.
+	// SIGTERM; then they are closed. Zero: 30 s. It must be shorter than
+	// TimeoutStopSec= of the unit.
 	DrainTimeout time.Duration
 
 	// CutWindow is the last part of DrainTimeout. In it the connections that are left are

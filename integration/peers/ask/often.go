@@ -78,21 +78,26 @@ func askUnary(ctx context.Context, address string, begun func(), t *tally.Tally)
 		}
 		defer conn.Close()
 		checker := grpc_health_v1.NewHealthClient(conn)
-		for tick := time.Tick(50 * time.Millisecond); ctx.Err() == nil; <-tick {
-			limited, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			var header metadata.MD
-			_, err := checker.Check(limited, &grpc_health_v1.HealthCheckRequest{}, grpc.Header(&header))
-			cancel()
-			if err != nil {
-				t.Add("lost: %v", err)
-				continue
-			}
-			t.Add("answered by %s", header["generation"][0])
-			begun()
-		}
+		checkOften(ctx, checker, begun, t)
 	}
 	together(begun, slices.Repeat([]func(func()){client}, 4))
 	return nil
+}
+
+// checkOften makes unary calls, one after the other, until ctx ends.
+func checkOften(ctx context.Context, health grpc_health_v1.HealthClient, begun func(), t *tally.Tally) {
+	for tick := time.Tick(50 * time.Millisecond); ctx.Err() == nil; <-tick {
+		limited, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		var header metadata.MD
+		_, err := health.Check(limited, &grpc_health_v1.HealthCheckRequest{}, grpc.Header(&header))
+		cancel()
+		if err != nil {
+			t.Add("lost: %v", err)
+			continue
+		}
+		t.Add("answered by %s", header["generation"][0])
+		begun()
+	}
 }
 
 // askSSHAgain has sessions one after the other, each to its end.

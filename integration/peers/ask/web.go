@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/metadata"
 )
 
 // together runs clients until all of them have returned. begun is called when each has
@@ -177,18 +176,7 @@ func askGRPC(ctx context.Context, address string, begun func(), t *tally.Tally) 
 		if _, err := health.Watch(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
 			t.Add("lost: a stream: %v", err)
 		}
-		for tick := time.Tick(50 * time.Millisecond); ctx.Err() == nil; <-tick {
-			limited, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			var header metadata.MD
-			_, err := health.Check(limited, &grpc_health_v1.HealthCheckRequest{}, grpc.Header(&header))
-			cancel()
-			if err != nil {
-				t.Add("lost: %v", err)
-				continue
-			}
-			t.Add("answered by %s", header["generation"][0])
-			begun()
-		}
+		checkOften(ctx, health, begun, t)
 	}
 	together(begun, slices.Repeat([]func(func()){client}, 4))
 	return nil
